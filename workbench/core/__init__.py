@@ -1,0 +1,1 @@
+"""The vocabulary: knob, method, encoded, recipe, records, context, errors."""

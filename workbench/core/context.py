@@ -1,0 +1,72 @@
+"""What a method may use besides the network: data, the teacher, training lent by the caller, a seed, a way to stop."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .compressed import Compressed, Layer
+from .errors import WorkbenchError
+from .progress import Progress
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(logits, labels, images) -> scalar."""
+
+
+class Fit(Protocol):
+    """Training that the caller lends to a method; a method never imports the trainer."""
+
+    def __call__(
+        self, model: Compressed, context: Context, *, epochs: int, learning_rate: float, loss: Loss | None = None
+    ) -> Compressed:
+        """`model` after `epochs` over the training split.
+
+        Entries that are not stored stay zero; where values are codes, the codes stay and their real parameters
+        (codebook, scales) are trained. loss: cross-entropy when None.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images: (n, channels, height, width) float32; labels: (n,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lent to a step while it runs. input_shape: (channels, height, width); layers: None for all."""
+
+    input_shape: tuple[int, ...]
+    seed: int = 0
+    layers: tuple[str, ...] | None = None
+    calibration: Batch | None = None
+    teacher: nn.Module | None = None
+    fit: Fit | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def generator(self, *salt: object) -> torch.Generator:
+        """A random generator of its own for each use; the same seed and salt give the same draws."""
+        word = zlib.crc32(repr((self.seed, *salt)).encode())
+        return torch.Generator().manual_seed(word)
+
+    def wants(self, layer: Layer) -> bool:
+        """Whether the step is meant to act on `layer`."""
+        return self.layers is None or any(layer.name == n or layer.name.startswith(n + ".") for n in self.layers)
+
+    def need(self, what: str, owner: str) -> object:
+        """A lent resource by field name; WorkbenchError when the caller did not lend it."""
+        value = getattr(self, what)
+        if value is None:
+            raise WorkbenchError(f"{owner} needs {what} and was run without it.")
+        return value
+
+    def with_progress(self, progress: Progress) -> Context:
+        return replace(self, progress=progress)

@@ -1,0 +1,1 @@
+"""From a recipe to runs: one, live, many; and the store that keeps them."""

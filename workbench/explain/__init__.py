@@ -1,0 +1,1 @@
+"""Attribution on pairs of a dense and a compressed network."""

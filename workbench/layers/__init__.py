@@ -1,0 +1,1 @@
+"""Modules that a compressed network may contain, and how channels hang together."""

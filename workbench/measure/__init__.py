@@ -1,0 +1,1 @@
+"""Model to numbers with units."""

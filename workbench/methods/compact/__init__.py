@@ -1,0 +1,1 @@
+"""Compact filters and architectures."""

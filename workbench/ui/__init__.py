@@ -1,0 +1,1 @@
+"""The app: state, controls, panels. The only place that knows widgets."""

@@ -1,0 +1,1 @@
+"""One view per file: from state to widgets, no arithmetic."""
