@@ -22,7 +22,7 @@ def remember(what: str, array: np.ndarray[Any, Any], compute: Callable[[], T]) -
     what: names the computation with its parameters. The result is shared, so callers must not change it.
     """
     data = np.ascontiguousarray(array)
-    digest = hashlib.blake2b(memoryview(data).cast("B") if data.size else b"", digest_size=16)
+    digest = hashlib.blake2b(data.tobytes(), digest_size=16)
     digest.update(repr((data.shape, data.dtype.str)).encode())
     key = (what, digest.digest())
     with _lock:
