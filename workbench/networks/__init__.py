@@ -1,0 +1,54 @@
+"""One file, one network: `networks/lenet5.py` is `lenet5`. A file that starts with _ is shared machinery.
+
+A network's file holds `SPEC`, a NetworkSpec of the same name. Every operation is a module of its own with a name, each
+ReLU included and not in place, so that hooks, torch.fx and captum can take hold of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from functools import cache
+
+import torch
+from torch import nn
+
+from ..core.errors import WorkbenchError
+from ._pretrained import WeightsInfo, pretrained_tensors, weights_info
+from ._spec import NetworkSpec
+
+__all__ = ["NetworkSpec", "WeightsInfo", "build", "network_named", "networks", "pretrained", "weights_info"]
+_NOT_A_NETWORK = ("artifact",)
+_global_generator = threading.Lock()
+
+
+@cache
+def networks() -> dict[str, NetworkSpec]:
+    """Every network by name, in alphabetical order."""
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return {name: importlib.import_module(f"{__name__}.{name}").SPEC for name in names if name not in _NOT_A_NETWORK}
+
+
+def network_named(name: str) -> NetworkSpec:
+    """The network's description; WorkbenchError lists what there is."""
+    if name not in networks():
+        raise WorkbenchError(f"There is no network {name!r}; there are {', '.join(networks())}.")
+    return networks()[name]
+
+
+def build(name: str, seed: int = 0) -> nn.Module:
+    """The network in eval mode with torch's own initialisation, drawn from `seed`; global random state is untouched."""
+    spec = network_named(name)
+    with _global_generator, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return spec.build().eval()
+
+
+def pretrained(name: str, dataset: str) -> nn.Module:
+    """The network in eval mode with the bundled weights; WorkbenchError says which pairs there are."""
+    network_named(name)
+    tensors = pretrained_tensors(name, dataset)
+    network = build(name)
+    network.load_state_dict(tensors)
+    return network
