@@ -1,0 +1,317 @@
+"""Accuracy against the bytes of the file: what a method costs and what it saves.
+
+Estimates, samples and measurements never look alike: hollow and dotted, half-filled with a wide interval, solid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from ..core.records import Accuracy, Estimate, Run
+from .theme import ESTIMATE_DASH, blank, bytes_text, empty, family_of, paint, percent, styles
+
+TITLE = "Accuracy against file size"
+NOTHING = "Move a slider to measure the first point."
+
+
+class Point(NamedTuple):
+    """One mark. key and steps are empty where no recipe stands behind it; accuracy, low and high in [0, 1]."""
+
+    key: str
+    steps: str
+    file_bytes: float
+    accuracy: float
+    low: float
+    high: float
+    details: tuple[str, ...]
+
+
+class Line(NamedTuple):
+    """The measured points of one method (or sequence of methods), ascending in bytes."""
+
+    methods: tuple[str, ...]
+    title: str
+    family: str
+    points: tuple[Point, ...]
+
+
+class AccuracyBytesView(NamedTuple):
+    """Everything that is drawn. frontier: the points that no other beats in both bytes and accuracy.
+
+    guide: the neighbours of the estimate on its own line, through which its dotted line is drawn.
+    now: one sentence on the current setting. selected: recipe key of the point with the ring.
+    """
+
+    lines: tuple[Line, ...] = ()
+    dense: Point | None = None
+    estimate: Point | None = None
+    sample: Point | None = None
+    frontier: tuple[tuple[float, float], ...] = ()
+    guide: tuple[tuple[float, float], ...] = ()
+    selected: str | None = None
+    now: str = ""
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Every measured point that belongs to a line."""
+        return tuple(point for line in self.lines for point in line.points)
+
+
+FRONTIER, DENSE, ESTIMATE, SAMPLE, SELECTED = range(5)
+"""Index of the traces that are always there; the lines follow from `FIRST_LINE` in the order of `view.lines`."""
+FIRST_LINE = 5
+
+
+def view(
+    runs: Sequence[Run],
+    dense: Run | None = None,
+    *,
+    estimate: tuple[str, Estimate] | None = None,
+    sample: tuple[Accuracy, float] | None = None,
+    current: str | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> AccuracyBytesView:
+    """What there is to draw.
+
+    runs: known runs in the order in which they were made. estimate: (label of the recipe, Estimate).
+    sample: (Accuracy so far, bytes estimated). current: key of the recipe that the knobs stand for.
+    titles: method id -> name for the legend.
+    """
+    dense = dense or next((run for run in runs if not run.recipe.steps), None)
+    lines = _lines(runs, titles or {})
+    base = None if dense is None else _point(dense)
+    here = next((p for line in lines for p in line.points if p.key == current), None)
+    at_dense = base if base is not None and base.key == current else None
+    guess = None if estimate is None else _guess(*estimate)
+    partial = None if sample is None else _partial(*sample)
+    return AccuracyBytesView(
+        lines=lines,
+        dense=base,
+        estimate=guess,
+        sample=partial,
+        frontier=frontier([(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)),
+        guide=() if guess is None else _guide(guess, lines, estimate[0] if estimate else ""),
+        selected=current if here or at_dense else None,
+        now=_now(here or at_dense, partial, guess, bool(lines)),
+    )
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """The (bytes, accuracy) pairs that no other pair beats: none is as small and more accurate, or as accurate and
+    smaller. Ascending in both."""
+    best: list[tuple[float, float]] = []
+    for size, accuracy in sorted(points, key=lambda p: (p[0], -p[1])):
+        if not best or accuracy > best[-1][1]:
+            best.append((size, accuracy))
+    return tuple(best)
+
+
+def recipe_at(view: AccuracyBytesView, trace: int, point: int) -> str | None:
+    """The recipe key behind a click on (trace, point) of `figure(view)`, or None where none stands behind it."""
+    if trace == DENSE and view.dense is not None:
+        return view.dense.key
+    line = trace - FIRST_LINE
+    if 0 <= line < len(view.lines) and 0 <= point < len(view.lines[line].points):
+        return view.lines[line].points[point].key
+    return None
+
+
+def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
+    """The curve. Traces: FRONTIER, DENSE, ESTIMATE, SAMPLE, SELECTED, then one for each line of the view."""
+    if not (view.lines or view.dense or view.estimate or view.sample):
+        return empty(TITLE, NOTHING, dark=dark)
+    drawn = blank(TITLE, view.now, dark=dark, height=460)
+    colours = paint(dark)
+    drawn.add_traces([_frontier(view, colours.faint), _dense(view, colours.ink)])
+    drawn.add_traces([_estimate(view, colours.ink), _sample(view, colours.ink), _selected(view, colours.ink)])
+    for line, style in zip(view.lines, styles([line.family for line in view.lines], dark), strict=True):
+        drawn.add_trace(
+            _scatter(line.title, line.points, style.colour, zorder=3)
+            .update(mode="lines+markers", line={"dash": style.dash, "width": 2})
+            .update(marker={"symbol": style.marker, "size": 9, "color": style.colour})
+        )
+    drawn.update_xaxes(title_text="file size in bytes (log scale; further left is smaller)", type="log")
+    drawn.update_xaxes(tickformat="~s", ticksuffix="B")
+    drawn.update_yaxes(title_text="accuracy", tickformat=".1~%")
+    return drawn.update_layout(hovermode="closest", margin_b=120)
+
+
+def table(view: AccuracyBytesView) -> list[dict[str, str]]:
+    """The same numbers in rows: measured ones first, then the sample and the estimate, each saying what it is."""
+    named = [("Dense network", view.dense, "measured")] if view.dense else []
+    named += [(p.steps, p, "measured") for p in view.points]
+    named += [(p.steps, p, what) for p, what in ((view.sample, "sample"), (view.estimate, "estimate")) if p]
+    return [_row(name, point, what) for name, point, what in named]
+
+
+def _row(name: str, point: Point, what: str) -> dict[str, str]:
+    sign = "" if what == "measured" else "~"
+    accuracy = ("~" if what == "estimate" else "") + percent(point.accuracy)
+    interval = "" if what == "estimate" else f"{percent(point.low)} to {percent(point.high)}"
+    size = sign + bytes_text(point.file_bytes)
+    return {"recipe": name, "kind": what, "file size": size, "accuracy": accuracy, "95 % interval": interval}
+
+
+def _lines(runs: Sequence[Run], titles: Mapping[str, str]) -> tuple[Line, ...]:
+    """One line per sequence of methods, in order of first appearance; of two runs of one recipe the later counts."""
+    newest = {run.recipe.key: run for run in runs if run.recipe.steps}
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in newest.values():
+        groups.setdefault(tuple(step.method for step in run.recipe.steps), []).append(run)
+    return tuple(_line(methods, found, titles) for methods, found in groups.items())
+
+
+def _line(methods: tuple[str, ...], runs: Sequence[Run], titles: Mapping[str, str]) -> Line:
+    points = sorted(map(_point, runs), key=lambda p: (p.file_bytes, p.accuracy, p.key))
+    title = " + ".join(titles.get(method, method) for method in methods)
+    return Line(methods, title, family_of(methods), tuple(points))
+
+
+def _point(run: Run) -> Point:
+    measured, steps = run.measurement, " | ".join(map(str, run.recipe.steps))
+    low, high = measured.accuracy.interval
+    return Point(
+        run.recipe.key, steps, measured.file_bytes, measured.accuracy.accuracy, low, high, tuple(_details(run))
+    )
+
+
+def _details(run: Run) -> list[str]:
+    measured, accuracy = run.measurement, run.measurement.accuracy
+    lines = [f"<b>{step}</b>" for step in run.recipe.steps] or ["<b>Dense network</b> (nothing compressed)"]
+    lines.append(_accuracy_text(accuracy))
+    ratio = f"{measured.compression_ratio:.1f}× smaller than {bytes_text(measured.dense_bytes)} of dense weights"
+    lines.append(f"file {bytes_text(measured.file_bytes)}, {ratio}")
+    lines.append(f"{measured.nonzeros:,} non-zero of {measured.parameters:,} stored parameters")
+    lines.append(f"{measured.macs:,} multiply-adds an image (dense: {measured.dense_macs:,})")
+    if measured.latency is not None:
+        time = measured.latency
+        lines.append(f"{time.median_ms:.2f} ms for a batch of {time.batch} in {measured.arithmetic}")
+    return [*lines, f"seed {run.recipe.seed}", *(f"note: {note}" for note in run.notes)]
+
+
+def _accuracy_text(accuracy: Accuracy) -> str:
+    low, high = accuracy.interval
+    right = f"{percent(accuracy.accuracy)} right on {accuracy.n:,} of {accuracy.total:,} {accuracy.split} images"
+    return f"{right}, 95 % interval {percent(low)} to {percent(high)}"
+
+
+def _guess(label: str, estimate: Estimate) -> Point:
+    size, share = estimate.file_bytes, estimate.accuracy
+    text = f"~{bytes_text(size)}, ~{percent(share)}: an estimate, not measured"
+    return Point("", label, size, share, share, share, (f"<b>{label}</b>", text, estimate.source))
+
+
+def _partial(accuracy: Accuracy, file_bytes: float) -> Point:
+    low, high = accuracy.interval
+    text = (f"sample: {_accuracy_text(accuracy)}", f"file ~{bytes_text(file_bytes)} (estimated)")
+    return Point("", f"sample of {accuracy.n:,} images", file_bytes, accuracy.accuracy, low, high, text)
+
+
+def _pair(point: Point | None) -> list[tuple[float, float]]:
+    return [] if point is None else [(point.file_bytes, point.accuracy)]
+
+
+def _guide(guess: Point, lines: Sequence[Line], label: str) -> tuple[tuple[float, float], ...]:
+    """The nearest measured points left and right of the estimate on the line of the same methods."""
+    methods = tuple(step.split(":")[0].split("@")[0].strip() for step in label.split("|"))
+    own = [(p.file_bytes, p.accuracy) for line in lines if line.methods == methods for p in line.points]
+    left = [p for p in own if p[0] <= guess.file_bytes]
+    right = [p for p in own if p[0] > guess.file_bytes]
+    return (*left[-1:], (guess.file_bytes, guess.accuracy), *right[:1])
+
+
+def _now(here: Point | None, sample: Point | None, guess: Point | None, any_line: bool) -> str:
+    if here is not None:
+        return f"Now: {bytes_text(here.file_bytes)}, {percent(here.accuracy)} right (measured)"
+    if sample is not None:
+        return f"Now: ~{bytes_text(sample.file_bytes)}, {percent(sample.accuracy)} right ({sample.steps} so far)"
+    if guess is not None:
+        return f"Now: ~{bytes_text(guess.file_bytes)}, ~{percent(guess.accuracy)} right (estimate)"
+    return "" if any_line else NOTHING
+
+
+def _scatter(name: str, points: Sequence[Point], colour: str, *, zorder: int) -> go.Scatter:
+    up, down = [p.high - p.accuracy for p in points], [p.accuracy - p.low for p in points]
+    return go.Scatter(
+        name=name,
+        x=[p.file_bytes for p in points],
+        y=[p.accuracy for p in points],
+        error_y={"type": "data", "array": up, "arrayminus": down, "thickness": 1, "width": 3, "color": colour},
+        text=["<br>".join(p.details) for p in points],
+        hovertemplate="%{text}<extra></extra>",
+        zorder=zorder,
+    )
+
+
+def _frontier(view: AccuracyBytesView, colour: str) -> go.Scatter:
+    return go.Scatter(
+        name="best so far (nothing is smaller and better)",
+        x=[size for size, _ in view.frontier],
+        y=[accuracy for _, accuracy in view.frontier],
+        mode="lines",
+        line={"color": colour, "width": 8, "shape": "hv"},
+        opacity=0.3,
+        hoverinfo="skip",
+        showlegend=len(view.frontier) > 1,
+        zorder=0,
+    )
+
+
+def _dense(view: AccuracyBytesView, colour: str) -> go.Scatter:
+    """A horizontal line over all that is drawn, with the dense network's own point on it."""
+    trace = go.Scatter(name="dense network", mode="lines+markers", zorder=1, showlegend=view.dense is not None)
+    if view.dense is None:
+        return trace
+    sizes = [p.file_bytes for p in (*view.points, view.dense, view.estimate, view.sample) if p is not None]
+    text = "<br>".join(view.dense.details)
+    return trace.update(
+        x=[min(sizes) / 1.2, view.dense.file_bytes, max(sizes) * 1.2],
+        y=[view.dense.accuracy] * 3,
+        marker={"symbol": "diamond-wide", "size": [0, 13, 0], "color": colour, "opacity": 1},
+        line={"color": colour, "width": 1.5},
+        text=[text] * 3,
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _estimate(view: AccuracyBytesView, colour: str) -> go.Scatter:
+    guess = view.estimate
+    trace = go.Scatter(name="~ estimate", mode="lines+markers+text", zorder=4, showlegend=guess is not None)
+    if guess is None:
+        return trace
+    at = [size == guess.file_bytes and share == guess.accuracy for size, share in view.guide]
+    return trace.update(
+        x=[size for size, _ in view.guide],
+        y=[share for _, share in view.guide],
+        line={"dash": ESTIMATE_DASH, "color": colour, "width": 2},
+        marker={"symbol": "circle-open", "size": [14 if own else 0 for own in at], "color": colour},
+        text=[f"~{percent(guess.accuracy)}" if own else "" for own in at],
+        textposition="bottom center",
+        hovertext=["<br>".join(guess.details) if own else "" for own in at],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _sample(view: AccuracyBytesView, colour: str) -> go.Scatter:
+    points: list[Point] = [view.sample] if view.sample else []
+    trace = _scatter(view.sample.steps if view.sample else "sample", points, colour, zorder=5)
+    marks: dict[str, Any] = {"symbol": "circle-dot", "size": 11, "color": colour}
+    return trace.update(mode="markers", marker={**marks, "symbol": "circle-open-dot"}, showlegend=bool(points))
+
+
+def _selected(view: AccuracyBytesView, colour: str) -> go.Scatter:
+    every = [*view.points, *([view.dense] if view.dense else [])]
+    here = [p for p in every if view.selected is not None and p.key == view.selected]
+    return go.Scatter(
+        name="current setting",
+        x=[p.file_bytes for p in here],
+        y=[p.accuracy for p in here],
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 3}},
+        hoverinfo="skip",
+        showlegend=bool(here),
+        zorder=6,
+    )

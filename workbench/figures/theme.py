@@ -1,0 +1,185 @@
+"""How every figure looks: colours, marks, templates and the spelling of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+
+class Paint(NamedTuple):
+    """The colours of one theme. Every colour but `grid` stands out 3:1 or more against `paper`, `ink` 7:1."""
+
+    paper: str
+    ink: str
+    faint: str
+    grid: str
+    families: dict[str, str]
+
+
+class Style(NamedTuple):
+    """How one method is drawn; marker and dash say it again for who does not see the colour."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+# The hues of Okabe and Ito (2008), made darker on white and lighter on black where they would be too pale or too dim.
+LIGHT = Paint(
+    paper="#ffffff",
+    ink="#1f2328",
+    faint="#6a737d",
+    grid="#e3e6ea",
+    families={
+        "prune": "#0072b2",
+        "quant": "#d55e00",
+        "struct": "#a86f00",
+        "lowrank": "#00875f",
+        "compact": "#2b8ac6",
+        "kd": "#b5588f",
+        "combo": "#3d3d3d",
+        "fast": "#857a00",
+    },
+)
+DARK = Paint(
+    paper="#181b20",
+    ink="#eef0f3",
+    faint="#9aa4af",
+    grid="#343a42",
+    families={
+        "prune": "#3aa0e8",
+        "quant": "#ff8a3d",
+        "struct": "#e69f00",
+        "lowrank": "#2cc295",
+        "compact": "#8fd0f5",
+        "kd": "#e39ac3",
+        "combo": "#d8d8d8",
+        "fast": "#f0e442",
+    },
+)
+
+_MARKS = {
+    "prune": ("circle", "solid"),
+    "quant": ("square", "longdash"),
+    "struct": ("cross", "dashdot"),
+    "lowrank": ("diamond", "longdashdot"),
+    "compact": ("pentagon", "solid"),
+    "kd": ("star", "longdash"),
+    "combo": ("hexagon", "solid"),
+    "fast": ("bowtie", "dashdot"),
+}
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x")
+DASHES = ("solid", "longdash", "dashdot", "longdashdot", "5px,2px", "12px,3px,3px,3px")
+ESTIMATE_DASH = "dot"
+"""Kept for what is guessed: no measured line uses it."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+
+
+def paint(dark: bool) -> Paint:
+    """The colours of the dark or the light theme."""
+    return DARK if dark else LIGHT
+
+
+def family_of(methods: Iterable[str]) -> str:
+    """The family that a sequence of method ids is drawn as: its own for one step, "combo" for several."""
+    families = [method.split(".")[0] for method in methods]
+    family = families[0] if len(families) == 1 else "combo"
+    return family if family in _MARKS else "combo"
+
+
+def styles(families: Iterable[str], dark: bool = False) -> list[Style]:
+    """A style for each line in turn; a second line of the same family gets another marker and dash."""
+    seen: dict[str, int] = {}
+    found = []
+    for family in families:
+        again = seen[family] = seen.get(family, -1) + 1
+        marker, dash = _MARKS[family]
+        colour = paint(dark).families[family]
+        found.append(Style(colour, _after(MARKERS, marker, again), _after(DASHES, dash, again)))
+    return found
+
+
+def series(n: int, dark: bool = False) -> list[Style]:
+    """Styles for n layers, told apart by colour, marker and dash."""
+    colours = list(paint(dark).families.values())
+    return [Style(colours[i % 8], MARKERS[i % 10], DASHES[(i + i // 8) % 6]) for i in range(n)]
+
+
+def _after(choices: tuple[str, ...], first: str, steps: int) -> str:
+    start = choices.index(first) if first in choices else 0
+    return first if steps == 0 else choices[(start + steps) % len(choices)]
+
+
+def bytes_text(n: float) -> str:
+    """`812 B`, `12.3 kB`, `1.7 MB`: 1 kB = 1000 B."""
+    if round(n) < 1000:
+        return f"{round(n)} B"
+    for unit, size in (("kB", 1e3), ("MB", 1e6)):
+        if round(n / size, 1) < 1000:
+            return f"{n / size:.1f} {unit}"
+    return f"{n / 1e9:.1f} GB"
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as `97.2 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """A difference of two shares as `+1.2 points` or `−0.4 points`."""
+    return f"{100 * share:+.1f} points".replace("-", "−")
+
+
+def template(dark: bool = False) -> go.layout.Template:
+    """Fonts, margins and axes shared by every figure; legible from 600 to 1280 pixels of width."""
+    colours = paint(dark)
+    axis = {
+        "gridcolor": colours.grid,
+        "linecolor": colours.faint,
+        "zerolinecolor": colours.faint,
+        "tickcolor": colours.faint,
+        "ticks": "outside",
+        "automargin": True,
+        "title": {"font": {"size": 13}, "standoff": 8},
+    }
+    layout = {
+        "paper_bgcolor": colours.paper,
+        "plot_bgcolor": colours.paper,
+        "font": {"family": FONT, "size": 13, "color": colours.ink},
+        "title": {"font": {"size": 16}, "subtitle": {"font": {"size": 13, "color": colours.ink}}, **_TOP_LEFT},
+        "margin": {"l": 64, "r": 24, "t": 76, "b": 56},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top", "font": {"size": 12}},
+        "hoverlabel": {
+            "align": "left",
+            "bgcolor": colours.paper,
+            "bordercolor": colours.ink,
+            "font_color": colours.ink,
+        },
+        "colorway": list(colours.families.values()),
+        "xaxis": axis,
+        "yaxis": axis,
+    }
+    return go.layout.Template(layout=layout)
+
+
+_TOP_LEFT = {"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"l": 16, "t": 14}}
+
+
+def blank(title: str, subtitle: str = "", *, dark: bool = False, height: int = 420) -> go.Figure:
+    """A figure without traces, titled and themed."""
+    heading: dict[str, object] = {"text": title}
+    if subtitle:
+        heading["subtitle"] = {"text": subtitle}
+    return go.Figure(layout={"template": template(dark), "title": heading, "height": height})
+
+
+def empty(title: str, sentence: str, *, dark: bool = False, height: int = 420) -> go.Figure:
+    """What is shown instead of blank axes: one sentence that says what to do."""
+    figure = blank(title, dark=dark, height=height)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(text=sentence, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 15})
+    return figure
