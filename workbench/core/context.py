@@ -61,12 +61,17 @@ class Context:
         """Whether the step is meant to act on `layer`."""
         return self.layers is None or any(layer.name == n or layer.name.startswith(n + ".") for n in self.layers)
 
-    def need(self, what: str, owner: str) -> object:
-        """A lent resource by field name; WorkbenchError when the caller did not lend it."""
-        value = getattr(self, what)
-        if value is None:
-            raise WorkbenchError(f"{owner} needs {what} and was run without it.")
-        return value
+    def lent_fit(self, owner: str) -> Fit:
+        """The trainer; WorkbenchError when the caller lent none."""
+        if self.fit is None:
+            raise WorkbenchError(f"{owner} trains, and was run without a dataset to train on.")
+        return self.fit
+
+    def lent_teacher(self, owner: str) -> nn.Module:
+        """The dense network; WorkbenchError when the caller lent none."""
+        if self.teacher is None:
+            raise WorkbenchError(f"{owner} learns from a teacher, and was run without one.")
+        return self.teacher
 
     def with_progress(self, progress: Progress) -> Context:
         return replace(self, progress=progress)

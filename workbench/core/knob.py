@@ -121,5 +121,8 @@ def knob(default: Value, help: str, **spec: Any) -> Any:
 
 
 def knobs_of(owner: Any) -> dict[str, Knob]:
-    """The knobs of a dataclass (type or instance) by field name, in declaration order."""
-    return {f.name: f.metadata["knob"] for f in dataclasses.fields(owner) if "knob" in f.metadata}
+    """The knobs of a dataclass (type or instance) by field name; a class's own come before inherited ones."""
+    declared = {f.name: f.metadata["knob"] for f in dataclasses.fields(owner) if "knob" in f.metadata}
+    cls = owner if isinstance(owner, type) else type(owner)
+    order = [name for part in cls.__mro__ for name in vars(part).get("__annotations__", {}) if name in declared]
+    return {name: declared[name] for name in dict.fromkeys(order)}

@@ -121,8 +121,8 @@ class Combination(Method):
     """A named sequence of steps."""
 
     @abstractmethod
-    def steps(self) -> tuple[Step, ...]:
-        """What it stands for."""
+    def steps(self, layers: Sequence[Layer]) -> tuple[Step, ...]:
+        """What it stands for on a network with these layers."""
 
     def coding(self, encoded: Encoded) -> Encoded:
         """How the published combination writes a tensor; the writer's own choice by default."""

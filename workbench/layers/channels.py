@@ -1,0 +1,219 @@
+"""Which channels belong together: removing filter 3 here means removing column 3, or columns 48 to 63, there.
+
+torch-pruning's DepGraph finds that out once per architecture (Fang et al. 2023, arXiv:2301.12900); the result is
+kept as plain index maps, so that masking and removing never trace again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch_pruning as tp
+from torch import Tensor, nn
+
+from ..core.compressed import Compressed
+from ..core.encoded import Encoded
+from ..core.errors import WorkbenchError
+
+OUT, IN = "out", "in"
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One dimension of one module that shrinks with the group. units: which unit each position belongs to."""
+
+    module: str
+    side: str
+    units: Tensor
+
+    def kept(self, keep: Tensor) -> Tensor:
+        """Positions that stay. keep: (units,) bool -> (positions,) bool."""
+        return keep[self.units]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Units that live and die together. producers: the layers whose outputs they are, in forward order.
+
+    refusal: why none of them can be taken out, or "".
+    """
+
+    producers: tuple[str, ...]
+    count: int
+    members: tuple[Member, ...]
+    refusal: str = ""
+
+
+def groups_of(network: nn.Module, input_shape: Sequence[int]) -> tuple[Group, ...]:
+    """Every group of coupled output channels, in forward order; traced once per architecture.
+
+    input_shape: (channels, height, width). WorkbenchError when the network cannot be traced.
+    """
+    return _traced(_Architecture(network, tuple(input_shape)))
+
+
+class _Architecture:
+    """A cache key: two networks with equal module trees and shapes share their groups."""
+
+    def __init__(self, network: nn.Module, input_shape: tuple[int, ...]) -> None:
+        self.network, self.input_shape = network, input_shape
+        shapes = tuple((name, tuple(t.shape)) for name, t in network.state_dict().items())
+        self.key = (type(network), repr(network), shapes, input_shape)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Architecture) and self.key == other.key
+
+
+@lru_cache(maxsize=64)
+def _traced(arch: _Architecture) -> tuple[Group, ...]:
+    network = arch.network = copy.deepcopy(arch.network).eval()
+    example = torch.zeros(1, *arch.input_shape)
+    roots = [nn.Conv2d, nn.Linear]
+    try:
+        graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
+        raw = list(graph.get_all_groups(root_module_types=roots))
+    except Exception as error:  # the tracer meets arbitrary forward code
+        reason = str(error) or type(error).__name__
+        raise WorkbenchError(f"The channels of this network cannot be traced: {reason.rstrip('.')}.") from None
+    names = {module: name for name, module in network.named_modules()}
+    order = {name: i for i, name in enumerate(_forward_order(network, example))}
+    groups = [_checked(_group(group, names, order), network, example) for group in raw]
+    arch.network = nn.Module()  # the key needs no weights
+    return tuple(sorted(groups, key=lambda g: order.get(g.producers[0], 0)))
+
+
+def _forward_order(network: nn.Module, example: Tensor) -> list[str]:
+    seen: list[str] = []
+    hooks = [
+        m.register_forward_hook(lambda _m, _i, _o, name=name: seen.append(name)) for name, m in network.named_modules()
+    ]
+    try:
+        with torch.no_grad():
+            network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(dict.fromkeys(seen))
+
+
+def _group(raw: Sequence[tuple[object, list[int]]], names: Mapping[nn.Module, str], order: Mapping[str, int]) -> Group:
+    members: list[Member] = []
+    producers: list[str] = []
+    refusal = ""
+    for item in raw:
+        module = item.dep.target.module
+        if module not in names:  # an element-wise or reshaping operation: nothing to shrink
+            continue
+        side = OUT if "out_channels" in item.dep.handler.__name__ else IN
+        refusal = refusal or _why_not(module, names[module])
+        units = torch.empty(len(item.idxs), dtype=torch.long)
+        units[torch.as_tensor(list(item.idxs))] = torch.as_tensor(list(item.root_idxs))
+        members.append(Member(names[module], side, units))
+        if side == OUT and isinstance(module, nn.Conv2d | nn.Linear) and not _depthwise(module):
+            producers.append(names[module])
+    producers.sort(key=lambda name: order.get(name, 0))
+    count = max(int(member.units.max()) + 1 for member in members)
+    return Group(tuple(producers), count, tuple(members), refusal)
+
+
+def _why_not(module: nn.Module, name: str) -> str:
+    if isinstance(module, nn.Conv2d) and module.groups > 1 and not _depthwise(module):
+        return f"{name} is a grouped convolution, whose groups must stay equally wide"
+    if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d):
+        return ""
+    return f"{name} is a {type(module).__name__}, which cannot be narrowed"
+
+
+def _depthwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+
+
+def _checked(group: Group, network: nn.Module, example: Tensor) -> Group:
+    """The group with a refusal when taking one unit out changes the output's shape or stops the network."""
+    if group.refusal:
+        return group
+    if group.count < 2:
+        return Group(group.producers, group.count, group.members, f"{group.producers[0]} has a single unit")
+    keep = torch.ones(group.count, dtype=torch.bool)
+    keep[0] = False
+    smaller = copy.deepcopy(network)
+    shrink(smaller, group, keep)
+    try:
+        with torch.no_grad():
+            same = smaller(example).shape == network(example).shape
+    except (RuntimeError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        return Group(group.producers, group.count, group.members, f"the network stops without a unit of it ({why})")
+    why = "" if same else f"{group.producers[0]} gives the network's answer, one unit for each class"
+    return Group(group.producers, group.count, group.members, why)
+
+
+def shrink(network: nn.Module, group: Group, keep: Tensor) -> None:
+    """Take the units of a group out of `network`, in place. keep: (units,) bool, at least one True."""
+    assert bool(keep.any()), "a layer keeps at least one unit"
+    for member in group.members:
+        module, kept = network.get_submodule(member.module), member.kept(keep)
+        if isinstance(module, _NORMS):
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                _select(module, name, kept, 0)
+            module.num_features = int(kept.sum())
+        elif member.side == OUT:
+            _select(module, "weight", kept, 0)
+            _select(module, "bias", kept, 0)
+            _resize(module, OUT, int(kept.sum()))
+        elif not _depthwise(module):  # a depthwise layer has shrunk with its outputs
+            _select(module, "weight", kept, 1)
+            _resize(module, IN, int(kept.sum()))
+
+
+def silence(network: nn.Module, group: Group, keep: Tensor) -> None:
+    """Zero what the units of a group produce and leave them in place. keep: (units,) bool."""
+    with torch.no_grad():
+        for member in group.members:
+            module = network.get_submodule(member.module)
+            if member.side == OUT or isinstance(module, _NORMS):
+                for name in ("weight", "bias"):
+                    if getattr(module, name) is not None:
+                        getattr(module, name)[~member.kept(keep)] = 0
+
+
+def shrink_stored(model: Compressed, group: Group, keep: Tensor) -> None:
+    """`shrink` for a network on its way through the steps: what is known of its stored tensors shrinks along."""
+    masks = {m.module: model.encoded.get(f"{m.module}.weight") for m in group.members}
+    shrink(model.network, group, keep)
+    for member in group.members:
+        old = masks[member.module]
+        if old is None or old.keep is None:
+            continue
+        axis = 0 if member.side == OUT else 1
+        mask = old.keep.compress(member.kept(keep).numpy(), axis=axis)
+        weight = model.network.get_submodule(member.module).weight.detach().numpy()
+        model.encoded[f"{member.module}.weight"] = Encoded.dense(weight).restrict(mask)
+
+
+def _select(module: nn.Module, name: str, kept: Tensor, dim: int) -> None:
+    old = getattr(module, name, None)
+    if old is None:
+        return
+    new = old.detach().index_select(dim, torch.nonzero(kept).flatten()).clone()
+    if isinstance(old, nn.Parameter):
+        setattr(module, name, nn.Parameter(new, requires_grad=old.requires_grad))
+    else:
+        module.register_buffer(name, new)
+
+
+def _resize(module: nn.Module, side: str, size: int) -> None:
+    if isinstance(module, nn.Linear):
+        setattr(module, f"{side}_features", size)
+        return
+    if _depthwise(module):
+        module.in_channels = module.groups = size
+    setattr(module, f"{side}_channels", size)

@@ -1,0 +1,28 @@
+"""What methods share that may train after they have compressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.compressed import Compressed
+from ..core.context import Context
+from ..core.knob import knob
+from ..core.method import LayerMethod
+
+
+@dataclass(frozen=True)
+class TunedLayerMethod(LayerMethod):
+    """A layer method with an optional recovery: what the step fixed stays fixed, the rest is trained."""
+
+    epochs: int = knob(0, "training epochs after each round; 0 leaves the weights as they are", low=0, high=50)
+    learning_rate: float = knob(1e-3, "of that training", low=1e-5, high=0.1, log=True)
+
+    def recover(self, model: Compressed, context: Context) -> Compressed:
+        """`model` after `epochs` of training with what is stored held fixed."""
+        if not self.epochs:
+            return model
+        fit = context.lent_fit(self.id())
+        return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate)
+
+    def apply(self, model: Compressed, context: Context) -> Compressed:
+        return self.recover(super().apply(model, context), context)

@@ -1,0 +1,67 @@
+"""Magnitude pruning: the smallest weights go, the rest may be retrained, round after round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...core.compressed import Compressed, Layer
+from ...core.context import Context
+from ...core.encoded import Encoded
+from ...core.knob import knob
+from ...core.memo import remember
+from ...core.order import SUPPORT
+from ...core.records import Decision
+from ...core.values import Array
+from .._tuned import TunedLayerMethod
+from ._scores import histogram
+
+
+@dataclass(frozen=True)
+class MagnitudeIter(TunedLayerMethod):
+    """Zero the given share of each layer's weights, smallest |w| first; survivors keep their values.
+
+    With several rounds the share grows so that each round removes the same part of what is left, and training
+    runs between them. The paper retrains for each of its rounds; with 0 epochs this is the one-shot form.
+    """
+
+    title = "Magnitude pruning"
+    citation = "Han, Pool, Tran, Dally 2015, arXiv:1506.02626"
+    sets = SUPPORT
+    axis = "pruning_ratio"
+    neutral = {"pruning_ratio": 0.0}
+    grows = False
+
+    pruning_ratio: float = knob(0.5, "share of a layer's weights that are removed", low=0.0, high=0.99, step=0.01)
+    rounds: int = knob(1, "rounds of pruning and training", low=1, high=10)
+
+    def apply(self, model: Compressed, context: Context) -> Compressed:
+        for done in range(1, self.rounds):
+            kept = (1 - self.pruning_ratio) ** (done / self.rounds)
+            early = replace(self, pruning_ratio=1 - kept, rounds=1)
+            quiet = replace(context, progress=context.progress.part((done - 1) / self.rounds, done / self.rounds))
+            decisions = model.decisions
+            model = early.apply(model, quiet)
+            model.decisions = decisions  # the last round's decision contains the earlier ones
+        last = context.progress.part((self.rounds - 1) / self.rounds, 1.0)
+        return super().apply(model, replace(context, progress=last))
+
+    def encode(self, given: Encoded, layer: Layer, context: Context) -> Encoded:
+        size = np.abs(given.decode()).reshape(-1)
+        keep = np.ones(size.size, bool)
+        keep[_ascending(size)[: round(self.pruning_ratio * size.size)]] = False
+        return given.restrict(keep.reshape(given.shape)) if self.pruning_ratio else given
+
+    def decide(self, given: Encoded, result: Encoded, layer: Layer) -> Decision:
+        size = np.abs(given.decode()).reshape(-1)
+        keep = np.ones(size.size, bool) if result.keep is None else result.keep.reshape(-1)
+        removed = int(size.size - np.count_nonzero(keep))
+        cut = float(size[_ascending(size)[removed - 1]]) if removed else None
+        counts = histogram(size, keep)
+        return Decision(layer.name, self.id(), "absolute value", "weight", cut, size.size, removed, histogram=counts)
+
+
+def _ascending(size: Array) -> Array:
+    """Order of the weights by |w|; ties in memory order, so that the supports of growing ratios are nested."""
+    return remember("argsort", size, lambda: np.argsort(size, kind="stable"))
