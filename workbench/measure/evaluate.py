@@ -1,0 +1,109 @@
+"""One forward pass over a batch, ready for counting: the right layout, no gradient, the caller's network untouched."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ..core.context import Batch
+from ..core.errors import WorkbenchError
+
+CHUNK = 128
+"""Images of one forward pass: the fastest of 32 to 256 on CPUs for the bundled networks."""
+
+
+def fast_copy(network: nn.Module) -> nn.Module:
+    """An independent copy in eval mode whose 4-D weights lie channels last, which halves the time of convolutions."""
+    twin = copy.deepcopy(network).eval()
+    for tensor in (*twin.parameters(), *twin.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return twin
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Eval mode inside; every module's own training flag comes back afterwards."""
+    flags = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where its tensors lie; the CPU when it has none."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def laid_out(images: Tensor, device: torch.device) -> Tensor:
+    """The same images on `device`, channels last when they have channels. images: (n, ...)."""
+    images = images.to(device)
+    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+
+
+def scores(network: nn.Module, images: Tensor) -> Tensor:
+    """What the network answers, without a gradient. images: (n, ...) -> (n, classes)."""
+    with torch.inference_mode():
+        answer: Tensor = network(images)
+        return answer
+
+
+def check_fit(network: nn.Module, batch: Batch) -> int:
+    """The number of scores per image; WorkbenchError when images or labels do not fit the (evaluated) network."""
+    n = len(batch.images)
+    if n == 0 or len(batch.labels) != n:
+        raise WorkbenchError(f"There must be one label for each of at least one image; got {n}, {len(batch.labels)}.")
+    one = laid_out(batch.images[:1], device_of(network))
+    try:
+        answer = scores(network, one)
+    except (RuntimeError, ValueError, IndexError) as error:
+        shape = tuple(batch.images.shape[1:])
+        raise WorkbenchError(
+            f"Images of shape {shape} do not fit this network: {_misfit(network, one, error)}."
+        ) from None
+    if not isinstance(answer, Tensor) or answer.ndim != 2 or len(answer) != 1:
+        raise WorkbenchError("A network that is measured must answer one row of class scores per image.")
+    low, high = int(batch.labels.min()), int(batch.labels.max())
+    if low < 0 or high >= answer.shape[1]:
+        raise WorkbenchError(
+            f"Labels must lie in [0, {answer.shape[1] - 1}] for this network; they span {low} to {high}."
+        )
+    return answer.shape[1]
+
+
+def _misfit(network: nn.Module, images: Tensor, error: Exception) -> str:
+    """Which module could not take what it was given; torch's own words name neither."""
+    entered: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+
+    def note(name: str, module: nn.Module, given: tuple[object, ...]) -> None:
+        entered.extend((name, module, tuple(t.shape[1:])) for t in given[:1] if isinstance(t, Tensor))
+
+    leaves = [(name, m) for name, m in network.named_modules() if not any(m.children())]
+    hooks = [m.register_forward_pre_hook(lambda m, given, name=name: note(name, m, given)) for name, m in leaves]
+    try:
+        scores(network, images)
+    except (RuntimeError, ValueError, IndexError):
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not entered:
+        return str(error).splitlines()[0].rstrip(".")
+    name, module, shape = entered[-1]
+    for attribute, unit, axis in (
+        ("in_channels", "channels", 0),
+        ("num_features", "channels", 0),
+        ("in_features", "values", -1),
+    ):
+        if getattr(module, attribute, shape[axis]) != shape[axis]:
+            return f"{name} takes {getattr(module, attribute)} {unit} and is given {shape[axis]}"
+    return f"{name or 'it'} cannot take {shape}"
