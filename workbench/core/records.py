@@ -212,7 +212,10 @@ class SensitivityPoint:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Accuracy when each layer alone is compressed, at each knob value; grows while it is being measured."""
+    """Accuracy when each layer alone is compressed, at each knob value; grows while it is being measured.
+
+    layers: all that will be tried; refused: layer -> why the method cannot act on it.
+    """
 
     network: str
     dataset: str
@@ -221,7 +224,8 @@ class Sensitivity:
     dense: Accuracy
     points: tuple[SensitivityPoint, ...] = ()
     complete: bool = False
-    layers: tuple[str, ...] = field(default=())
+    layers: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def measurement_json(m: Measurement) -> dict[str, object]:

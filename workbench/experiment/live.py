@@ -1,0 +1,271 @@
+"""The live experience: a guess at once, then a growing sample, then the measurement; only the newest request counts."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..core.attribution import AttributionPair
+from ..core.compressed import Compressed
+from ..core.knob import knobs_of
+from ..core.progress import Progress
+from ..core.recipe import Recipe
+from ..core.records import Accuracy, Decision, Estimate, Run, Sensitivity
+from ..explain.attribution import attribute
+from ..measure.accuracy import anytime
+from ..methods import method_named
+from ..networks.artifact import estimate_model
+from .estimate import Known
+from .pipeline import canonical
+from .run import Making, about, finish, make
+from .sensitivity import scan
+from .store import Store
+from .subject import Subject, subject_named
+from .sweep import POINTS, along
+from .worker import Worker
+
+SPLIT = "validation"
+_FILES = 64
+
+
+class Estimated(NamedTuple):
+    """A guess from known runs; None when nothing comparable is known."""
+
+    recipe: Recipe
+    estimate: Estimate | None
+
+
+class Decided(NamedTuple):
+    """The network is compressed: why, per layer, and what did not happen as asked."""
+
+    recipe: Recipe
+    decisions: tuple[Decision, ...]
+    notes: tuple[str, ...]
+
+
+class Sampled(NamedTuple):
+    """Accuracy on a growing part of the validation images; the size is still an estimate."""
+
+    recipe: Recipe
+    accuracy: Accuracy
+    estimated_bytes: int
+
+
+class Measured(NamedTuple):
+    """The file was written, read back and measured."""
+
+    recipe: Recipe
+    run: Run
+
+
+class Sensed(NamedTuple):
+    """A sensitivity scan, complete or still growing."""
+
+    sensitivity: Sensitivity
+
+
+class Attributed(NamedTuple):
+    """One image explained by both networks."""
+
+    recipe: Recipe
+    pair: AttributionPair
+
+
+class Working(NamedTuple):
+    """What is being done; share in [0, 1] or None."""
+
+    doing: str
+    share: float | None
+
+
+class Idle(NamedTuple):
+    """Nothing runs any more; the outcome of the last job is done, cancelled or failed."""
+
+    outcome: str
+
+
+class Failed(NamedTuple):
+    """One sentence for the person; details for a report when the mistake is ours."""
+
+    sentence: str
+    details: str
+
+
+Event = Estimated | Decided | Sampled | Measured | Sensed | Attributed | Working | Idle | Failed
+
+
+class Live:
+    """What a page talks to. Requests return at once; `notify` hears of everything from the worker's thread.
+
+    Recipes in events are canonical (every knob spelled out). Choosing happens on the validation split; `report`
+    alone touches the held-out test split.
+    """
+
+    def __init__(self, notify: Callable[[Event], None], store: Store | None = None) -> None:
+        self._notify = notify
+        self._store = store
+        self._known: dict[tuple[str, str], Known] = {}
+        self._files: OrderedDict[str, bytes] = OrderedDict()
+        self._latest: tuple[str, Compressed] | None = None
+        self._lock = threading.Lock()
+        self._worker = Worker(self)
+
+    @property
+    def busy(self) -> bool:
+        return self._worker.busy
+
+    def working(self, doing: str, share: float | None) -> None:
+        self._notify(Working(doing, share))
+
+    def idle(self, outcome: str) -> None:
+        self._notify(Idle(outcome))
+
+    def failed(self, sentence: str, details: str) -> None:
+        self._notify(Failed(sentence, details))
+
+    def show(self, recipe: Recipe) -> Estimate | None:
+        """The slider's path. The guess is returned; Decided, Sampled and Measured follow from the worker."""
+        recipe = canonical(recipe)
+        self._worker.submit("show", lambda progress: self._show(recipe, progress), rank=0)
+        known = self._known.get((recipe.network, recipe.dataset))
+        return known.estimate(recipe) if known is not None else None
+
+    def fill(self, recipe: Recipe, step: int, knob: str, points: int = POINTS) -> None:
+        """Measure the curve over one knob in the background; one Measured each, known ones at once."""
+        recipe = canonical(recipe)
+        values = knobs_of(method_named(recipe.steps[step].method))[knob].grid(points)
+
+        def job(progress: Progress) -> None:
+            for i, point in enumerate(along(recipe, step, knob, values)):
+                progress(f"measuring the curve, point {i + 1} of {len(values)}", i / len(values))
+                self._measure(point, Progress(cancelled=progress.cancelled))
+
+        self._worker.submit("fill", job, rank=2)
+
+    def sensitivity(self, recipe: Recipe, step: int) -> None:
+        """Scan every layer with the method of one step; Sensed grows layer by layer."""
+        recipe = canonical(recipe)
+        self._worker.submit("sensitivity", lambda progress: self._scan(recipe, step, progress), rank=1)
+
+    def attribution(self, recipe: Recipe, method: str, index: int) -> None:
+        """Explain validation image `index` by the dense and by the compressed network."""
+        recipe = canonical(recipe)
+
+        def job(progress: Progress) -> None:
+            subject = self._subject(recipe)
+            model = self._compressed(recipe, subject, progress.part(0.0, 0.5))
+            batch = subject.dataset.split(SPLIT)
+            pair = attribute(method, subject.network, model.network, batch, index, progress=progress.part(0.5, 1.0))
+            self._notify(Attributed(recipe, pair))
+
+        self._worker.submit("attribution", job, rank=1)
+
+    def report(self, recipe: Recipe) -> None:
+        """Measure on the held-out test split; the number to report, never to choose by."""
+        recipe = canonical(recipe)
+
+        def job(progress: Progress) -> None:
+            making = make(recipe, self._subject(recipe), progress=progress.part(0.0, 0.7))
+            result = finish(making, split="test", store=self._store, progress=progress.part(0.7, 1.0))
+            self._keep_file(recipe, result.data)
+            self._notify(Measured(recipe, result.run))
+
+        self._worker.submit("report", job, rank=1)
+
+    def file_of(self, recipe: Recipe) -> bytes | None:
+        """The artifact of a recipe that was measured in this session."""
+        with self._lock:
+            return self._files.get(canonical(recipe).key)
+
+    def known(self, network: str, dataset: str) -> list[Run]:
+        """Validation runs of this network and data in the store, oldest first."""
+        subject = subject_named(network, dataset)
+        self._known_of(subject)
+        return [] if self._store is None else self._store.runs(network, dataset, SPLIT, subject.fingerprint)
+
+    def cancel(self) -> None:
+        """Stop everything that runs or waits."""
+        self._worker.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until everything asked for is done; for scripts and tests."""
+        return self._worker.wait(timeout)
+
+    def close(self) -> None:
+        self._worker.close()
+
+    def _show(self, recipe: Recipe, progress: Progress) -> None:
+        subject = self._subject(recipe)
+        run = self._known_of(subject).get(recipe)
+        if run is not None and self.file_of(recipe) is not None:
+            self._notify(Decided(recipe, run.decisions, run.notes))
+            self._notify(Measured(recipe, run))
+            return
+        making = make(recipe, subject, progress=progress.part(0.0, 0.6))
+        self._latest = recipe.key, making.model
+        self._notify(Decided(recipe, making.model.decisions, making.model.notes))
+        self._sample(making, progress)
+        self._finish(making, progress)
+
+    def _sample(self, making: Making, progress: Progress) -> None:
+        """Accuracy on growing parts of the split, up to half; the whole is measured on the file."""
+        size = estimate_model(making.model, **about(making.recipe, making.subject))
+        batch = making.subject.dataset.split(SPLIT)
+        for sample in anytime(making.model.network, batch, split=SPLIT, progress=progress):
+            if 2 * sample.n > sample.total:
+                return
+            self._notify(Sampled(making.recipe, sample, size))
+
+    def _finish(self, making: Making, progress: Progress) -> None:
+        result = finish(making, split=SPLIT, store=self._store, progress=progress.part(0.7, 1.0))
+        self._known_of(making.subject).add(result.run)
+        self._keep_file(making.recipe, result.data)
+        self._notify(Measured(making.recipe, result.run))
+
+    def _measure(self, recipe: Recipe, progress: Progress) -> None:
+        recipe = canonical(recipe)
+        subject = self._subject(recipe)
+        run = self._known_of(subject).get(recipe)
+        if run is None:
+            self._finish(make(recipe, subject, progress=progress), progress)
+        else:
+            self._notify(Measured(recipe, run))
+
+    def _scan(self, recipe: Recipe, step: int, progress: Progress) -> None:
+        subject = self._subject(recipe)
+        alone = canonical(recipe.with_steps(recipe.steps[step]))
+        known = None if self._store is None else self._store.get_sensitivity(alone, subject.fingerprint)
+        if known is not None:
+            self._notify(Sensed(known))
+            return
+        for found in scan(recipe.steps[step], subject, seed=recipe.seed, progress=progress):
+            self._notify(Sensed(found))
+            if found.complete and self._store is not None:
+                self._store.put_sensitivity(alone, found, subject.fingerprint)
+
+    def _compressed(self, recipe: Recipe, subject: Subject, progress: Progress) -> Compressed:
+        if self._latest is None or self._latest[0] != recipe.key:
+            self._latest = recipe.key, make(recipe, subject, progress=progress).model
+        return self._latest[1]
+
+    def _subject(self, recipe: Recipe) -> Subject:
+        return subject_named(recipe.network, recipe.dataset)
+
+    def _known_of(self, subject: Subject) -> Known:
+        """The index of known runs, filled from the store the first time."""
+        key = subject.name, subject.dataset.name
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = Known()
+                if self._store is not None:
+                    for run in self._store.runs(*key, SPLIT, subject.fingerprint):
+                        self._known[key].add(run)
+            return self._known[key]
+
+    def _keep_file(self, recipe: Recipe, data: bytes) -> None:
+        with self._lock:
+            self._files[recipe.key] = data
+            while len(self._files) > _FILES:
+                self._files.popitem(last=False)

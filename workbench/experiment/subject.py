@@ -1,0 +1,86 @@
+"""The dense network and its data: what an experiment is about, loaded once per process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from .. import __version__
+from ..core.context import Batch, Context, Fit
+from ..core.progress import Progress
+from ..core.recipe import Recipe
+from ..core.records import Accuracy
+from ..data import Dataset, load_dataset
+from ..measure.accuracy import accuracy
+from ..measure.macs import total_macs
+from ..networks import network_named, pretrained
+from ..train.recovery import fitter
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """network: dense, trained, never changed. fingerprint: of everything that a measurement rests on but the recipe."""
+
+    name: str
+    network: nn.Module
+    dataset: Dataset
+    fit: Fit
+    calibration: Batch
+    weights: str
+    macs: int
+    _dense: dict[str, Accuracy] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{__version__}/{self.weights}/{self.dataset.digest[:16]}"
+
+    @property
+    def classes(self) -> int:
+        return len(self.dataset.classes)
+
+    def context(self, recipe: Recipe, progress: Progress) -> Context:
+        """What every step of `recipe` may use."""
+        return Context(
+            input_shape=self.dataset.input_shape,
+            seed=recipe.seed,
+            calibration=self.calibration,
+            teacher=self.network,
+            fit=self.fit,
+            progress=progress,
+        )
+
+    def dense_accuracy(self, split: str) -> Accuracy:
+        """Of the dense network on the whole split; measured once."""
+        if split not in self._dense:
+            self._dense[split] = accuracy(self.network, self.dataset.split(split), split=split)
+        return self._dense[split]
+
+
+@lru_cache(maxsize=8)
+def subject_named(network: str, dataset: str) -> Subject:
+    """The trained network and its data by name; WorkbenchError says what there is."""
+    network_named(network)
+    data = load_dataset(dataset)
+    dense = pretrained(network, dataset).requires_grad_(False)
+    return Subject(
+        name=network,
+        network=dense,
+        dataset=data,
+        fit=fitter(data),
+        calibration=data.calibration(n=256, seed=0),
+        weights=digest_of(dense),
+        macs=total_macs(dense, data.input_shape),
+    )
+
+
+def digest_of(network: nn.Module) -> str:
+    """A short name for the weights of a network."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
