@@ -15,10 +15,20 @@ import torch
 from torch import nn
 
 from ..core.errors import WorkbenchError
-from ._pretrained import WeightsInfo, pretrained_tensors, weights_info
+from ._pretrained import WeightsInfo, digest_of, pretrained_tensors, read_info, weights_info
 from ._spec import NetworkSpec
 
-__all__ = ["NetworkSpec", "WeightsInfo", "build", "network_named", "networks", "pretrained", "weights_info"]
+__all__ = [
+    "NetworkSpec",
+    "WeightsInfo",
+    "build",
+    "digest_of",
+    "network_named",
+    "networks",
+    "pretrained",
+    "read_info",
+    "weights_info",
+]
 _NOT_A_NETWORK = ("artifact",)
 _global_generator = threading.Lock()
 

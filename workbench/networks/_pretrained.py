@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class WeightsInfo:
     """How a file of weights was made, as its header says.
 
     command: what makes the file again. recipe: every setting of the training. epochs: how many were run; the weights
-    are those after `best_epoch`, chosen on `validation`. data_digest: of the dataset. file_digest: SHA-256 of the file.
+    are those after `best_epoch`, chosen on `validation`. data_digest: of the dataset; digest: of the tensors.
     """
 
     network: str
@@ -38,12 +39,11 @@ class WeightsInfo:
     data_digest: str
     versions: dict[str, str] = field(default_factory=dict)
     teacher: str = ""
-    file_digest: str = ""
+    digest: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """The header's entries: JSON texts, and the test accuracy once more as a sentence for people."""
         texts = {f.name: msgspec.json.encode(getattr(self, f.name)).decode() for f in fields(self)}
-        del texts["file_digest"]
         return {"format": "pt", "summary": _summary(self.test), **texts}
 
 
@@ -63,7 +63,7 @@ def read_info(path: Path) -> WeightsInfo:
     except (SafetensorError, OSError, msgspec.DecodeError) as error:
         raise FileError(f"{path} is not a file of weights made by workbench train: {str(error).rstrip('.')}.") from None
     assert isinstance(info, WeightsInfo)
-    return replace(info, file_digest=hashlib.sha256(path.read_bytes()).hexdigest())
+    return info
 
 
 def pretrained_tensors(network: str, dataset: str) -> dict[str, Tensor]:
@@ -73,6 +73,15 @@ def pretrained_tensors(network: str, dataset: str) -> dict[str, Tensor]:
         pairs = ", ".join(name.replace("-", " on ") for name in _bundled()) or "none"
         raise WorkbenchError(f"There are no bundled weights of {network} on {dataset}; there are {pairs}.")
     return load(path.read_bytes())
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes and values, in hexadecimal; in whatever order the tensors come."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(repr((name, tuple(tensors[name].shape))).encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _bundled() -> dict[str, Path]:

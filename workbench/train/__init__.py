@@ -1,1 +1,21 @@
-"""The only training loop, its losses and schedules."""
+"""The only training loop, from scratch and after compressing; losses and schedules."""
+
+from .checkpoint import EpochRow
+from .losses import cross_entropy, distilled
+from .scratch import Trained, train_network
+from .settings import TrainSettings, recommended, recovery
+from .weights import command_for, save_weights, train_to_file
+
+__all__ = [
+    "EpochRow",
+    "TrainSettings",
+    "Trained",
+    "command_for",
+    "cross_entropy",
+    "distilled",
+    "recommended",
+    "recovery",
+    "save_weights",
+    "train_network",
+    "train_to_file",
+]

@@ -1,0 +1,60 @@
+"""Every setting of a training, and the ones that were found good for each network and dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..core.knob import knob, knobs_of
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Says everything about a training besides network, dataset and teacher. KnobError for a value out of range.
+
+    The augmentation moves images by up to `shift` pixels, turns them by up to `rotation` degrees and scales them by
+    1 - `scale` to 1 + `scale`, drawn evenly for every image of every batch.
+    """
+
+    epochs: int = knob(60, "passes over the training split", low=1, high=2000)
+    batch: int = knob(64, "images per step", low=1, high=4096, log=True)
+    optimizer: str = knob("adamw", "how weights follow gradients", choices=("adamw", "sgd"))
+    learning_rate: float = knob(2e-3, "highest learning rate", low=1e-7, high=10.0, log=True)
+    momentum: float = knob(0.9, "momentum of sgd (Nesterov); adamw's first moment", low=0.0, high=0.999)
+    weight_decay: float = knob(1e-4, "decoupled for adamw; weights only, not biases", low=0.0, high=1.0)
+    schedule: str = knob("cosine", "how the rate falls", choices=("cosine", "step", "constant"))
+    step_epochs: int = knob(20, "epochs between two falls of schedule step", low=1, high=2000, unit="epochs")
+    step_factor: float = knob(0.1, "what each fall of schedule step multiplies by", low=1e-3, high=1.0)
+    warmup_epochs: float = knob(1.0, "linear rise before the schedule", low=0.0, high=100.0, unit="epochs")
+    label_smoothing: float = knob(0.0, "share of the label given to all classes", low=0.0, high=0.9)
+    shift: float = knob(0.0, "largest shift", low=0.0, high=14.0, unit="pixels")
+    rotation: float = knob(0.0, "largest rotation", low=0.0, high=180.0, unit="degrees")
+    scale: float = knob(0.0, "largest relative change of size", low=0.0, high=0.9)
+    temperature: float = knob(4.0, "softens both distributions when there is a teacher", low=0.1, high=100.0)
+    teacher_weight: float = knob(0.7, "share of the loss that follows the teacher, if any", low=0.0, high=1.0)
+    patience: int = knob(0, "stop after so many epochs without a better one; 0 never", low=0, high=2000, unit="epochs")
+    threads: int = knob(2, "torch's threads; another number rounds differently", low=1, high=256)
+    seed: int = knob(0, "of initialisation, order and augmentation", low=0, high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        for name, declared in knobs_of(type(self)).items():
+            object.__setattr__(self, name, declared.check(f"train: {name}", getattr(self, name)))
+
+
+_DIGITS = TrainSettings(weight_decay=0.01, label_smoothing=0.05, shift=2.0, rotation=12.0, scale=0.12)
+_RECOMMENDED = {
+    ("lenet_300_100", "digits"): replace(_DIGITS, epochs=200),
+    ("lenet5", "digits"): replace(_DIGITS, epochs=100),
+    ("lenet5_1998", "digits"): replace(_DIGITS, epochs=200),
+}
+_RECOVERY = {"digits": _DIGITS}
+
+
+def recommended(network: str, dataset: str) -> TrainSettings:
+    """What the bundled weights were made with; the plain defaults for a pair that has none."""
+    return _RECOMMENDED.get((network, dataset), TrainSettings())
+
+
+def recovery(dataset: str) -> TrainSettings:
+    """For training that a method asks for after compressing: the dataset's augmentation, nothing else."""
+    usual = _RECOVERY.get(dataset, TrainSettings())
+    return replace(usual, weight_decay=0.0, warmup_epochs=0.0, label_smoothing=0.0)

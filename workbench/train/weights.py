@@ -1,0 +1,101 @@
+"""A trained network as a safetensors file that says how it was made and how good it is."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from torch import nn
+
+from .. import __version__
+from ..core.errors import WorkbenchError
+from ..core.knob import knobs_of
+from ..core.progress import Progress
+from ..core.records import Accuracy
+from ..data import load_dataset
+from ..measure.accuracy import accuracy
+from ..networks import WeightsInfo, digest_of, pretrained
+from .checkpoint import write_tensors
+from .loop import threads
+from .scratch import Trained, train_network
+from .settings import TrainSettings, recommended
+
+_LIBRARIES = ("torch", "numpy", "scikit-learn", "safetensors")
+
+
+def save_weights(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
+    """Write the state dict with `metadata` in the header; WorkbenchError when the place cannot be written."""
+    write_tensors(path, network.state_dict(), metadata)
+
+
+def train_to_file(
+    network: str,
+    dataset: str,
+    *,
+    settings: TrainSettings,
+    out: Path,
+    teacher: str = "",
+    progress: Progress | None = None,
+) -> WeightsInfo:
+    """Train, measure once on the test split, and write `out` with how it was made in its header.
+
+    teacher: the name of a network whose bundled weights teach, or "". While it trains, `<out>.checkpoint` lies
+    beside `out`; after a kill or a cancel the same call goes on from it.
+    """
+    progress, out = progress or Progress(), Path(out)
+    _check_place(out)
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    taught_by = pretrained(teacher, dataset) if teacher else None
+    trained = train_network(
+        network, dataset, settings=settings, teacher=taught_by, progress=progress, checkpoint=checkpoint
+    )
+    with threads(settings.threads):
+        test = accuracy(trained.network, load_dataset(dataset).test, split="test", progress=progress)
+    info = _info(network, dataset, settings, trained, test, teacher)
+    save_weights(out, trained.network, info.to_metadata())
+    checkpoint.unlink(missing_ok=True)
+    return info
+
+
+def command_for(network: str, dataset: str, settings: TrainSettings, teacher: str = "") -> str:
+    """The command line that repeats a training: a flag for every setting that is not the recommended one."""
+    usual = recommended(network, dataset)
+    words = ["workbench", "train", "--network", network, "--dataset", dataset]
+    words += ["--teacher", teacher] if teacher else []
+    for name in knobs_of(settings):
+        if getattr(settings, name) != getattr(usual, name):
+            words += ["--" + name.replace("_", "-"), str(getattr(settings, name))]
+    return shlex.join(words)
+
+
+def _info(
+    network: str, dataset: str, settings: TrainSettings, trained: Trained, test: Accuracy, teacher: str
+) -> WeightsInfo:
+    return WeightsInfo(
+        network=network,
+        dataset=dataset,
+        command=command_for(network, dataset, settings, teacher),
+        recipe=asdict(settings),
+        seed=settings.seed,
+        epochs=len(trained.history),
+        best_epoch=trained.best_epoch,
+        test=test,
+        validation=trained.validation,
+        data_digest=load_dataset(dataset).digest,
+        versions=_versions(),
+        teacher=teacher,
+        digest=digest_of(trained.network.state_dict()),
+    )
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"workbench": __version__, "python": platform.python_version(), "machine": platform.machine(), **libraries}
+
+
+def _check_place(out: Path) -> None:
+    if not out.parent.is_dir() or out.is_dir():
+        raise WorkbenchError(f"{out} cannot be written: its folder must exist, and it must not be a folder itself.")
