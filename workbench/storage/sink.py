@@ -1,0 +1,80 @@
+"""Where a tensor's pieces go while it is taken apart: into the bytes of a file, or only into sums of sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.values import Array
+from .streams import Tally, Way, ways
+from .wire import Writer, pack_bits, packed_bytes
+
+# A foreseen size of a range coded stream is off by a word or two; options as close as that are written and compared.
+_DOUBT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One way to turn something into symbols. head: numbers that say which; symbols: made only when needed."""
+
+    head: tuple[int, ...]
+    tally: Tally
+    symbols: Callable[[], Array]
+
+
+class Sink:
+    """Takes pieces and knows their sizes by part; `meta` collects what describes them."""
+
+    def __init__(self) -> None:
+        self.meta = Writer()
+        self.parts: dict[str, int] = {}
+
+    def floats(self, part: str, data: Array) -> None:
+        """data: any shape, stored as float32."""
+        self._count(part, 4 * data.size)
+
+    def fixed(self, part: str, numbers: Array, width: int) -> None:
+        """numbers: (n,) in [0, 2**width)."""
+        self._count(part, packed_bytes(numbers.size, width))
+
+    def stream(self, part: str, options: Sequence[Option], coder: str) -> None:
+        """Describe and take the smallest of the options."""
+        found = [(way, option) for option in options for way in ways(option.tally, coder)]
+        way, option, size = self._smallest(found)
+        for number in option.head:
+            self.meta.uint(number)
+        way.describe(self.meta, size)
+        self._count(part, size)
+
+    def _smallest(self, found: list[tuple[Way, Option]]) -> tuple[Way, Option, int]:
+        way, option = min(found, key=lambda pair: pair[0].size)
+        return way, option, way.size
+
+    def _count(self, part: str, size: int) -> None:
+        if size:
+            self.parts[part] = self.parts.get(part, 0) + size
+
+
+class BytesSink(Sink):
+    """Also keeps the bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payload = bytearray()
+
+    def floats(self, part: str, data: Array) -> None:
+        super().floats(part, data)
+        self.payload += np.ascontiguousarray(data, "<f4").tobytes()
+
+    def fixed(self, part: str, numbers: Array, width: int) -> None:
+        super().fixed(part, numbers, width)
+        self.payload += pack_bits(numbers, width)
+
+    def _smallest(self, found: list[tuple[Way, Option]]) -> tuple[Way, Option, int]:
+        limit = min(way.size for way, _ in found) + _DOUBT
+        near = [(way.encode(option.symbols()), way, option) for way, option in found if way.size <= limit]
+        data, way, option = min(near, key=lambda triple: len(triple[0]))
+        self.payload += data
+        return way, option, len(data)

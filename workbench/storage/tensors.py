@@ -1,0 +1,43 @@
+"""One tensor taken apart and put together: shape, support, values."""
+
+from __future__ import annotations
+
+import math
+
+from ..core.encoded import CODERS, SUPPORTS, Encoded
+from ..core.errors import FileError
+from .kinds import KINDS, ROLES, Place, read_values, write_values
+from .sink import Sink
+from .support import NAMES, read_support, write_support
+from .wire import Cursor, Payload
+
+_MOST_AXES = 8
+
+
+def write_tensor(sink: Sink, encoded: Encoded, role: str) -> None:
+    """Describe and store one tensor."""
+    meta = sink.meta
+    meta.uint(KINDS.index(encoded.values.kind))
+    meta.uint(ROLES.index(role))
+    meta.uint(CODERS.index(encoded.coder))
+    meta.uint(len(encoded.shape))
+    for length in encoded.shape:
+        meta.uint(length)
+    write_support(sink, encoded)
+    write_values(sink, encoded.values, role, encoded.coder)
+
+
+def read_tensor(meta: Cursor, payload: Payload, most: int) -> tuple[Encoded, str]:
+    """A tensor and its role; FileError if it claims more than `most` entries."""
+    kind, role = KINDS[meta.uint(len(KINDS) - 1)], ROLES[meta.uint(len(ROLES) - 1)]
+    coder = CODERS[meta.uint(len(CODERS) - 1)]
+    shape = tuple(meta.uint((1 << 31) - 1) for _ in range(meta.uint(_MOST_AXES)))
+    # Empty axes count as one: numpy multiplies the others all the same.
+    if math.prod(max(1, length) for length in shape) > most:
+        raise FileError(f"The file claims a tensor of shape {shape} where {most} more entries are allowed.")
+    support = meta.uint(len(NAMES) - 1)
+    keep = read_support(support, shape, meta, payload)
+    size = math.prod(shape)
+    n = size if keep is None else int(keep.sum())
+    values = read_values(kind, Place(n, size, shape[0] if shape else 1, role, meta, payload))
+    return Encoded(shape, values, keep, SUPPORTS[1 + support], coder), role

@@ -1,0 +1,121 @@
+"""Small numbers and slices in a byte string, read back with every claim checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.errors import FileError
+from ..core.values import Array
+
+
+class Writer:
+    """Bytes under construction; whole numbers take 7 bits a byte, lowest first."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def uint(self, value: int) -> None:
+        """Append value >= 0."""
+        assert value >= 0
+        while value > 127:
+            self.data.append(value & 127 | 128)
+            value >>= 7
+        self.data.append(value)
+
+    def int(self, value: int) -> None:
+        """Append any whole number; the sign goes into the lowest bit."""
+        self.uint(2 * value if value >= 0 else -2 * value - 1)
+
+
+class Cursor:
+    """Reads what Writer wrote; FileError when the bytes end early or a number is larger than allowed."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self.data = memoryview(data)
+        self.at = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet read."""
+        return len(self.data) - self.at
+
+    def take(self, count: int) -> memoryview:
+        """The next `count` bytes."""
+        if count > self.left:
+            raise FileError(f"The file claims {count} more bytes where only {self.left} are left.")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def uint(self, most: int) -> int:
+        """The next number, in [0, most]."""
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128 or shift > 63:
+                break
+        if value > most or byte > 127:
+            raise FileError(f"The file claims a number of {value} where at most {most} is possible.")
+        return value
+
+    def int(self, most: int) -> int:
+        """The next number, in [-most, most]."""
+        value = self.uint(2 * most)
+        return -(value + 1) // 2 if value & 1 else value // 2
+
+    def floats(self, count: int) -> Array:
+        """The next `count` float32."""
+        return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
+
+
+class Payload(Cursor):
+    """A Cursor that also counts what is taken, by part."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        super().__init__(data)
+        self.parts: dict[str, int] = {}
+        self._part = ""
+
+    def of(self, part: str) -> Payload:
+        """Itself; what is taken from now on belongs to `part`."""
+        self._part = part
+        return self
+
+    def take(self, count: int) -> memoryview:
+        taken = super().take(count)
+        if count:
+            self.parts[self._part] = self.parts.get(self._part, 0) + count
+        return taken
+
+
+def width_of(largest: int) -> int:
+    """Bits that hold every number in [0, largest]."""
+    return int(largest).bit_length()
+
+
+def packed_bytes(count: int, width: int) -> int:
+    """Bytes of `count` numbers of `width` bits."""
+    return (count * width + 7) // 8
+
+
+def pack_bits(numbers: Array, width: int) -> bytes:
+    """Fixed width packing, first number in the highest bits. numbers: (n,) integers in [0, 2**width), width <= 32."""
+    if width == 0 or numbers.size == 0:
+        return b""
+    size = 1 if width <= 8 else 2 if width <= 16 else 4
+    octets = np.ascontiguousarray(numbers.astype(f">u{size}")).view(np.uint8).reshape(-1, size)
+    bits = np.unpackbits(octets, axis=1)[:, 8 * size - width :]
+    return np.packbits(bits.reshape(-1)).tobytes()
+
+
+def unpack_bits(data: bytes | memoryview, width: int, count: int) -> Array:
+    """The numbers that pack_bits packed: (count,) int32 for width < 32, else int64."""
+    dtype = np.int32 if width < 32 else np.int64
+    if width == 0 or count == 0:
+        return np.zeros(count, dtype)
+    size = 1 if width <= 8 else 2 if width <= 16 else 4
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * width).reshape(count, width)
+    padded = np.zeros((count, 8 * size), np.uint8)
+    padded[:, 8 * size - width :] = bits
+    return np.packbits(padded, axis=1).view(f">u{size}").reshape(-1).astype(dtype)
