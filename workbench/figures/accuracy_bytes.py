@@ -5,13 +5,14 @@ Estimates, samples and measurements never look alike: hollow and dotted, half-fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from ..core.records import Accuracy, Estimate, Run
-from .theme import ESTIMATE_DASH, blank, bytes_text, empty, family_of, paint, percent, styles
+from .theme import ESTIMATE_DASH, blank, bytes_text, bytes_ticks, empty, family_of, paint, percent, styles
 
 TITLE = "Accuracy against file size"
 NOTHING = "Move a slider to measure the first point."
@@ -109,6 +110,22 @@ def frontier(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float]
     return tuple(best)
 
 
+def extent(view: AccuracyBytesView) -> tuple[float, float]:
+    """The bytes that the axis spans: all that is drawn and a little to both sides."""
+    sizes = [p.file_bytes for p in _everything(view)]
+    return min(min(sizes) / 1.25, max(sizes) / 20), max(sizes) * 1.25
+
+
+def _everything(view: AccuracyBytesView) -> list[Point]:
+    return [p for p in (*view.points, view.dense, view.estimate, view.sample) if p is not None]
+
+
+def _accuracy_range(view: AccuracyBytesView) -> list[float]:
+    """A little room around the lowest interval and 100 %; from zero while only the dense network is known."""
+    lowest = min(p.low for p in _everything(view)) if view.lines else 0.0
+    return [max(0.0, lowest - 0.04 * (1 - lowest)), 1 + 0.03 * (1 - lowest)]
+
+
 def recipe_at(view: AccuracyBytesView, trace: int, point: int) -> str | None:
     """The recipe key behind a click on (trace, point) of `figure(view)`, or None where none stands behind it."""
     if trace == DENSE and view.dense is not None:
@@ -123,7 +140,7 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
     """The curve. Traces: FRONTIER, DENSE, ESTIMATE, SAMPLE, SELECTED, then one for each line of the view."""
     if not (view.lines or view.dense or view.estimate or view.sample):
         return empty(TITLE, NOTHING, dark=dark)
-    drawn = blank(TITLE, view.now, dark=dark, height=460)
+    drawn = blank(TITLE, view.now, dark=dark, height=400 + 22 * (len(view.lines) + 3))
     colours = paint(dark)
     drawn.add_traces([_frontier(view, colours.faint), _dense(view, colours.ink)])
     drawn.add_traces([_estimate(view, colours.ink), _sample(view, colours.ink), _selected(view, colours.ink)])
@@ -133,10 +150,12 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
             .update(mode="lines+markers", line={"dash": style.dash, "width": 2})
             .update(marker={"symbol": style.marker, "size": 9, "color": style.colour})
         )
-    drawn.update_xaxes(title_text="file size in bytes (log scale; further left is smaller)", type="log")
-    drawn.update_xaxes(tickformat="~s", ticksuffix="B")
-    drawn.update_yaxes(title_text="accuracy", tickformat=".1~%")
-    return drawn.update_layout(hovermode="closest", margin_b=120)
+    low, high = extent(view)
+    at, labels = bytes_ticks(low, high)
+    drawn.update_xaxes(title_text="file size (log scale; further left is smaller)", type="log")
+    drawn.update_xaxes(tickvals=at, ticktext=labels, range=[math.log10(low), math.log10(high)])
+    drawn.update_yaxes(title_text="accuracy", tickformat=".1~%", range=_accuracy_range(view))
+    return drawn.update_layout(hovermode="closest")
 
 
 def table(view: AccuracyBytesView) -> list[dict[str, str]]:
@@ -248,7 +267,7 @@ def _scatter(name: str, points: Sequence[Point], colour: str, *, zorder: int) ->
 
 def _frontier(view: AccuracyBytesView, colour: str) -> go.Scatter:
     return go.Scatter(
-        name="best so far (nothing is smaller and better)",
+        name="best so far: nothing is smaller and better",
         x=[size for size, _ in view.frontier],
         y=[accuracy for _, accuracy in view.frontier],
         mode="lines",
@@ -265,13 +284,13 @@ def _dense(view: AccuracyBytesView, colour: str) -> go.Scatter:
     trace = go.Scatter(name="dense network", mode="lines+markers", zorder=1, showlegend=view.dense is not None)
     if view.dense is None:
         return trace
-    sizes = [p.file_bytes for p in (*view.points, view.dense, view.estimate, view.sample) if p is not None]
+    low, high = extent(view)
     text = "<br>".join(view.dense.details)
     return trace.update(
-        x=[min(sizes) / 1.2, view.dense.file_bytes, max(sizes) * 1.2],
+        x=[low, view.dense.file_bytes, high],
         y=[view.dense.accuracy] * 3,
         marker={"symbol": "diamond-wide", "size": [0, 13, 0], "color": colour, "opacity": 1},
-        line={"color": colour, "width": 1.5},
+        line={"color": colour, "width": 1.5, "dash": "dash"},
         text=[text] * 3,
         hovertemplate="%{text}<extra></extra>",
     )
@@ -287,7 +306,12 @@ def _estimate(view: AccuracyBytesView, colour: str) -> go.Scatter:
         x=[size for size, _ in view.guide],
         y=[share for _, share in view.guide],
         line={"dash": ESTIMATE_DASH, "color": colour, "width": 2},
-        marker={"symbol": "circle-open", "size": [14 if own else 0 for own in at], "color": colour},
+        marker={
+            "symbol": "circle-open",
+            "size": [14 if own else 0 for own in at],
+            "color": colour,
+            "line": {"width": 2},
+        },
         text=[f"~{percent(guess.accuracy)}" if own else "" for own in at],
         textposition="bottom center",
         hovertext=["<br>".join(guess.details) if own else "" for own in at],
@@ -298,8 +322,8 @@ def _estimate(view: AccuracyBytesView, colour: str) -> go.Scatter:
 def _sample(view: AccuracyBytesView, colour: str) -> go.Scatter:
     points: list[Point] = [view.sample] if view.sample else []
     trace = _scatter(view.sample.steps if view.sample else "sample", points, colour, zorder=5)
-    marks: dict[str, Any] = {"symbol": "circle-dot", "size": 11, "color": colour}
-    return trace.update(mode="markers", marker={**marks, "symbol": "circle-open-dot"}, showlegend=bool(points))
+    marker = {"symbol": "circle-open-dot", "size": 11, "color": colour, "line": {"width": 2}}
+    return trace.update(mode="markers", marker=marker, showlegend=bool(points))
 
 
 def _selected(view: AccuracyBytesView, colour: str) -> go.Scatter:
@@ -310,7 +334,7 @@ def _selected(view: AccuracyBytesView, colour: str) -> go.Scatter:
         x=[p.file_bytes for p in here],
         y=[p.accuracy for p in here],
         mode="markers",
-        marker={"symbol": "circle-open", "size": 20, "color": colour, "line": {"width": 3}},
+        marker={"symbol": "circle-open", "size": 18, "color": colour, "line": {"width": 2.5}},
         hoverinfo="skip",
         showlegend=bool(here),
         zorder=6,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ _MARKS = {
     "combo": ("hexagon", "solid"),
     "fast": ("bowtie", "dashdot"),
 }
+_SPARE = ("triangle-up", "triangle-down", "x", "triangle-left", "triangle-right", "hourglass")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x")
 DASHES = ("solid", "longdash", "dashdot", "longdashdot", "5px,2px", "12px,3px,3px,3px")
 ESTIMATE_DASH = "dot"
@@ -98,7 +100,7 @@ def styles(families: Iterable[str], dark: bool = False) -> list[Style]:
         again = seen[family] = seen.get(family, -1) + 1
         marker, dash = _MARKS[family]
         colour = paint(dark).families[family]
-        found.append(Style(colour, _after(MARKERS, marker, again), _after(DASHES, dash, again)))
+        found.append(Style(colour, _SPARE[(again - 1) % 6] if again else marker, DASHES[(_start(dash) + again) % 6]))
     return found
 
 
@@ -108,9 +110,8 @@ def series(n: int, dark: bool = False) -> list[Style]:
     return [Style(colours[i % 8], MARKERS[i % 10], DASHES[(i + i // 8) % 6]) for i in range(n)]
 
 
-def _after(choices: tuple[str, ...], first: str, steps: int) -> str:
-    start = choices.index(first) if first in choices else 0
-    return first if steps == 0 else choices[(start + steps) % len(choices)]
+def _start(dash: str) -> int:
+    return DASHES.index(dash)
 
 
 def bytes_text(n: float) -> str:
@@ -131,6 +132,16 @@ def percent(share: float) -> str:
 def points(share: float) -> str:
     """A difference of two shares as `+1.2 points` or `−0.4 points`."""
     return f"{100 * share:+.1f} points".replace("-", "−")
+
+
+def bytes_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Tick positions and labels of a log axis of bytes: 1-2-5 a decade, all nine when the axis is short."""
+    decades = math.log10(high / low)
+    steps = range(1, 10) if decades < 0.8 else (1, 2, 5) if decades < 4 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    at = [float(step * 10**power) for power in powers for step in steps]
+    shown = [x for x in at if low <= x <= high]
+    return shown, [bytes_text(x).replace(".0 ", " ") for x in shown]
 
 
 def template(dark: bool = False) -> go.layout.Template:

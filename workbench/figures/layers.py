@@ -1,0 +1,103 @@
+"""Bytes of each layer before and after, so that the eye finds the layer that matters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from ..core.records import LayerRow
+from .theme import blank, bytes_text, bytes_ticks, empty, paint, percent
+
+TITLE = "Bytes of each layer, before and after"
+NOTHING = "Measure a setting to see the bytes of its layers."
+BEFORE, AFTER = range(2)
+
+
+class Bar(NamedTuple):
+    """One weight tensor: bytes as dense float32 and in the file; share = after / before."""
+
+    layer: str
+    before: int
+    after: int
+    share: float
+    details: str
+
+
+class LayersView(NamedTuple):
+    """The bars in the order of the network. selected: the layer that is emphasised, with everything inside it."""
+
+    bars: tuple[Bar, ...]
+    selected: str | None
+
+
+def view(rows: Sequence[LayerRow], *, selected: str | None = None) -> LayersView:
+    """rows: those of a Run."""
+    return LayersView(tuple(map(_bar, rows)), selected)
+
+
+def layer_at(view: LayersView, trace: int, point: int) -> str | None:
+    """The layer behind a click on (trace, point) of `figure(view)`."""
+    return view.bars[point].layer if trace in (BEFORE, AFTER) and 0 <= point < len(view.bars) else None
+
+
+def figure(view: LayersView, *, dark: bool = False) -> go.Figure:
+    """Two bars for each layer on a log axis. Traces: BEFORE, AFTER."""
+    if not view.bars:
+        return empty(TITLE, NOTHING, dark=dark)
+    colours = paint(dark)
+    drawn = blank(TITLE, _sentence(view), dark=dark, height=200 + 52 * len(view.bars))
+    labels = [f"<b>▸ {bar.layer}</b>" if _chosen(view, bar) else bar.layer for bar in view.bars]
+    outline = {"color": colours.ink, "width": [2 if _chosen(view, bar) else 0 for bar in view.bars]}
+    hatch = {"shape": "/", "fgcolor": colours.paper, "size": 6, "solidity": 0.3}
+    before = {"color": colours.faint, "line": outline, "pattern": hatch}
+    after = {"color": colours.families["prune"], "line": outline}
+    sizes = [bar.before for bar in view.bars], [bar.after for bar in view.bars]
+    texts = [bytes_text(b) for b in sizes[0]], [f"{bytes_text(b.after)} ({percent(b.share)})" for b in view.bars]
+    for name, size, text, marker in zip(("before", "after"), sizes, texts, (before, after), strict=True):
+        drawn.add_bar(name=name, orientation="h", y=labels, x=size, text=text, marker=marker, textposition="outside")
+    drawn.update_traces(hovertext=[b.details for b in view.bars], hovertemplate="%{hovertext}<extra></extra>")
+    low, high = _extent(view)
+    at, ticks = bytes_ticks(low, high)
+    axis = {"type": "log", "range": [math.log10(low), math.log10(high * 6)], "tickvals": at, "ticktext": ticks}
+    drawn.update_xaxes(**axis, title_text="bytes (log scale: each grid step is a factor)")
+    drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return drawn.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
+
+
+def table(view: LayersView) -> list[dict[str, str]]:
+    """One row per weight tensor."""
+    return [
+        {"layer": b.layer, "before": bytes_text(b.before), "after": bytes_text(b.after), "left": percent(b.share)}
+        for b in view.bars
+    ]
+
+
+def _bar(row: LayerRow) -> Bar:
+    before = 4 * row.dense_parameters
+    share = row.file_bytes / before if before else 0.0
+    lines = [f"<b>{row.layer}</b> ({row.kind}, {' × '.join(map(str, row.shape))})"]
+    lines.append(f"{before:,} bytes before, {row.file_bytes:,} after: {percent(share)}")
+    lines.append(f"{row.bits_per_weight:.2f} bits for each weight of the dense layer, stored as {row.stored_as}")
+    lines.append(f"{row.nonzeros:,} of {row.parameters:,} stored weights are not zero; {row.macs:,} multiply-adds")
+    lines += [f"by {', '.join(row.methods)}"] if row.methods else []
+    lines += [f"note: {row.note}"] if row.note else []
+    return Bar(row.layer, before, row.file_bytes, share, "<br>".join(lines))
+
+
+def _chosen(view: LayersView, bar: Bar) -> bool:
+    return view.selected is not None and (bar.layer + ".").startswith(view.selected + ".")
+
+
+def _sentence(view: LayersView) -> str:
+    total = sum(bar.after for bar in view.bars)
+    largest = max(view.bars, key=lambda bar: bar.after)
+    share = percent(largest.after / total) if total else percent(0)
+    return f"Most of what is left is in {largest.layer}: {share} of the bytes of all layers"
+
+
+def _extent(view: LayersView) -> tuple[float, float]:
+    sizes = [max(1, size) for bar in view.bars for size in (bar.before, bar.after)]
+    return 10 ** math.floor(math.log10(min(sizes)) - 0.3), max(sizes)

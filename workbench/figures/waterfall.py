@@ -1,0 +1,169 @@
+"""Where the bytes went: each step's change from the dense weights to the file, and what the file consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..core.records import Run
+from .theme import Paint, blank, bytes_text, empty, paint, percent
+
+TITLE = "Where the bytes went"
+NOTHING = "Measure a setting to see where its bytes went."
+START, END, REST = "dense weights", "the file", "writing the file"
+
+PART_NAMES = {
+    "header": "header (names, shapes, recipe)",
+    "positions": "positions of the kept weights",
+    "codes": "codes of the weights",
+    "codebooks": "codebooks",
+    "scales": "scales and zero points",
+    "weights": "weights as plain floats",
+    "biases": "biases",
+    "batchnorm": "batch normalisation",
+    "checksum": "checksum",
+}
+
+
+class Change(NamedTuple):
+    """What one step changed: bytes after it, less those before it."""
+
+    label: str
+    step: str
+    change: int
+
+
+class Part(NamedTuple):
+    """One item of the file."""
+
+    label: str
+    part: str
+    file_bytes: int
+
+
+class WaterfallView(NamedTuple):
+    """dense_bytes plus every change is file_bytes; the parts add up to file_bytes as well."""
+
+    dense_bytes: int
+    changes: tuple[Change, ...]
+    file_bytes: int
+    parts: tuple[Part, ...]
+    sentence: str
+
+
+def view(run: Run | None, *, titles: Mapping[str, str] | None = None) -> WaterfallView | None:
+    """The waterfall of one run, None for none. titles: method id -> name."""
+    if run is None:
+        return None
+    measured, before, changes = run.measurement, run.measurement.dense_bytes, []
+    for stage in run.stages:
+        method = stage.step.split(":")[0].split("@")[0]
+        changes.append(Change((titles or {}).get(method, method), stage.step, stage.file_bytes - before))
+        before = stage.file_bytes
+    if before != measured.file_bytes:
+        changes.append(Change(REST, "", measured.file_bytes - before))
+    ordered = sorted(measured.bytes_by_part.items(), key=lambda item: -item[1])
+    return WaterfallView(
+        measured.dense_bytes,
+        tuple(changes),
+        measured.file_bytes,
+        tuple(Part(PART_NAMES.get(name, name), name, size) for name, size in ordered),
+        f"{bytes_text(measured.dense_bytes)} of dense weights became a file of {bytes_text(measured.file_bytes)}: "
+        f"{measured.compression_ratio:.1f}× smaller",
+    )
+
+
+def figure(view: WaterfallView | None, *, dark: bool = False) -> go.Figure:
+    """Above, the steps from the dense weights to the file; below, on its own scale, what the file consists of."""
+    if view is None:
+        return empty(TITLE, NOTHING, dark=dark)
+    rows = [len(view.changes) + 2, len(view.parts) + 1]
+    drawn = blank(TITLE, view.sentence, dark=dark, height=230 + 34 * sum(rows))
+    plots = make_subplots(2, 1, row_heights=rows, vertical_spacing=0.16, subplot_titles=_headings(view))
+    plots.add_trace(_steps(view, paint(dark)), 1, 1)
+    plots.add_trace(_parts(view, paint(dark)), 2, 1)
+    plots.update_layout(drawn.layout)
+    plots.update_annotations(x=0, xref="paper", xanchor="left", font_size=13)
+    plots.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    # Room to the right for the labels outside the bars.
+    for row, most in ((1, max(view.dense_bytes, view.file_bytes)), (2, view.file_bytes)):
+        plots.update_xaxes(tickformat="~s", ticksuffix="B", range=[0, 1.28 * most], nticks=7, row=row, col=1)
+    return plots.update_layout(showlegend=False, margin_t=104)
+
+
+def table(view: WaterfallView | None) -> list[dict[str, str]]:
+    """The steps, then the parts with their share of the file; bytes unrounded."""
+    if view is None:
+        return []
+    rows = [{"item": START, "bytes": f"{view.dense_bytes:,}", "share of the file": ""}]
+    rows += [{"item": c.step or c.label, "bytes": f"{c.change:+,}", "share of the file": ""} for c in view.changes]
+    rows += [{"item": END, "bytes": f"{view.file_bytes:,}", "share of the file": percent(1)}]
+    return rows + [
+        {"item": p.label, "bytes": f"{p.file_bytes:,}", "share of the file": percent(p.file_bytes / view.file_bytes)}
+        for p in view.parts
+    ]
+
+
+def _headings(view: WaterfallView) -> list[str]:
+    return ["Step by step", f"What the {bytes_text(view.file_bytes)} are"]
+
+
+def _steps(view: WaterfallView, colours: Paint) -> go.Waterfall:
+    middle = [c.change for c in view.changes]
+    return _waterfall(
+        [START, *_distinct([c.label for c in view.changes]), END],
+        [view.dense_bytes, *middle, view.file_bytes],
+        ["absolute", *["relative"] * len(middle), "total"],
+        [bytes_text(view.dense_bytes), *map(_signed, middle), bytes_text(view.file_bytes)],
+        [f"{START}: {view.dense_bytes:,} bytes (4 for each parameter and buffer value)"]
+        + [f"{c.step or c.label}: {c.change:+,} bytes" for c in view.changes]
+        + [f"{END}: {view.file_bytes:,} bytes"],
+        colours,
+    )
+
+
+def _parts(view: WaterfallView, colours: Paint) -> go.Waterfall:
+    sizes = [p.file_bytes for p in view.parts]
+    shares = [f"{bytes_text(size)} ({percent(size / view.file_bytes)})" for size in sizes]
+    return _waterfall(
+        [*_distinct([p.label for p in view.parts]), "all of it"],
+        [*sizes, sum(sizes)],
+        [*["relative"] * len(sizes), "total"],
+        [*shares, bytes_text(sum(sizes))],
+        [f"{p.label}: {p.file_bytes:,} bytes" for p in view.parts] + [f"all of it: {sum(sizes):,} bytes"],
+        colours,
+    )
+
+
+def _waterfall(
+    labels: list[str], sizes: list[int], measure: list[str], text: list[str], hover: list[str], colours: Paint
+) -> go.Waterfall:
+    return go.Waterfall(
+        orientation="h",
+        y=labels,
+        x=sizes,
+        measure=measure,
+        text=text,
+        textposition="outside",
+        cliponaxis=False,
+        hovertext=hover,
+        hovertemplate="%{hovertext}<extra></extra>",
+        connector={"line": {"color": colours.faint, "width": 1}},
+        increasing={"marker": {"color": colours.families["quant"]}},
+        decreasing={"marker": {"color": colours.families["lowrank"]}},
+        totals={"marker": {"color": colours.families["prune"]}},
+    )
+
+
+def _signed(change: int) -> str:
+    return ("−" if change < 0 else "+") + bytes_text(abs(change))
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """The same step twice would fall on one category: the later ones are numbered."""
+    return [
+        f"{label} ({labels[:i].count(label) + 1})" if label in labels[:i] else label for i, label in enumerate(labels)
+    ]
