@@ -2,8 +2,9 @@
 
 from .checkpoint import EpochRow
 from .losses import cross_entropy, distilled
+from .recovery import fitter
 from .scratch import Trained, train_network
-from .settings import TrainSettings, recommended, recovery
+from .settings import TrainSettings, recommended, recovery_settings
 from .weights import command_for, save_weights, train_to_file
 
 __all__ = [
@@ -13,8 +14,9 @@ __all__ = [
     "command_for",
     "cross_entropy",
     "distilled",
+    "fitter",
     "recommended",
-    "recovery",
+    "recovery_settings",
     "save_weights",
     "train_network",
     "train_to_file",

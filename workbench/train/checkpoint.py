@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ..core.errors import FileError, WorkbenchError
@@ -87,12 +87,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """A safetensors file that is there whole or not at all; WorkbenchError when the place cannot be written."""
     beside = path.with_name(path.name + ".part")
     try:
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, beside, metadata)
+        beside.write_bytes(to_bytes({name: _own(tensor) for name, tensor in tensors.items()}, metadata))
         os.replace(beside, path)
     except (OSError, SafetensorError) as error:
         raise WorkbenchError(f"{path} cannot be written: {str(error).rstrip('.')}.") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """safetensors takes neither shared memory nor other strides."""
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -58,10 +58,9 @@ def train_network(
         loop = Loop(student, data.train, settings, loss, optimizer_for(student, settings), progress)
         state = _run(loop, data, checkpoint, _key(network, data, settings, teacher))
     student.load_state_dict(state.best)
+    student.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     assert state.validation is not None
-    return Trained(
-        student.to(memory_format=torch.contiguous_format), tuple(state.history), state.best_epoch, state.validation
-    )
+    return Trained(student.eval(), tuple(state.history), state.best_epoch, state.validation)
 
 
 def _run(loop: Loop, data: Dataset, checkpoint: Path | None, key: str) -> State:

@@ -54,7 +54,7 @@ def recommended(network: str, dataset: str) -> TrainSettings:
     return _RECOMMENDED.get((network, dataset), TrainSettings())
 
 
-def recovery(dataset: str) -> TrainSettings:
+def recovery_settings(dataset: str) -> TrainSettings:
     """For training that a method asks for after compressing: the dataset's augmentation, nothing else."""
     usual = _RECOVERY.get(dataset, TrainSettings())
     return replace(usual, weight_decay=0.0, warmup_epochs=0.0, label_smoothing=0.0)

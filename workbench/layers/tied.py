@@ -1,0 +1,164 @@
+"""Training what is stored: while held, an optimizer sees codebooks, scales and kept weights, and nothing else.
+
+The codes stay as they are; a shared value's gradient is the sum over all weights that share it (Han et al. 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ..core.compressed import Compressed
+from ..core.encoded import Encoded
+from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCodes, Values
+
+
+@contextmanager
+def held(model: Compressed) -> Iterator[None]:
+    """Inside, every tensor in `model.encoded` is a function of its real parameters, found by `network.parameters()`.
+
+    Floats: the kept entries; Codebook: the book; FixedPoint and Levels: the scale; ProductCodes: the books. On
+    leaving, also by an exception, the network's own tensors are back, equal to what `model.encoded` now decodes to.
+    """
+    ties = {name: _TIES[type(encoded.values)](encoded) for name, encoded in model.encoded.items()}
+    entered: list[str] = []
+    orders = {module: list(module._parameters) for module in model.network.modules()}
+    try:
+        for name, tie in ties.items():
+            module, attribute = _place(model.network, name)
+            getattr(module, attribute).grad = None  # it would not fit the real parameters
+            parametrize.register_parametrization(module, attribute, tie, unsafe=True)
+            entered.append(name)
+        yield
+    finally:
+        for name in entered:
+            _release(model, name, ties[name])
+        for module, order in orders.items():
+            module._parameters = {name: module._parameters[name] for name in order}
+
+
+class _Tie(nn.Module):
+    """A weight as a function of a smaller tensor. forward: real parameters -> (shape); right_inverse: back."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__()
+        self.encoded = encoded
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        return torch.from_numpy(np.array(self.start(), np.float32))
+
+    def start(self) -> Array:
+        """The real parameters as they are stored now."""
+        raise NotImplementedError
+
+    def values(self, real: Array) -> Values:
+        """The stored values with other real parameters."""
+        raise NotImplementedError
+
+    def _decoded(self, values: Values) -> Tensor:
+        """Other values in the same places, 0 where nothing is stored: (shape)."""
+        return torch.from_numpy(self.encoded.with_values(values).decode())
+
+
+class _Kept(_Tie):
+    """Plain weights; those that are not stored are zero and get no gradient."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__(encoded)
+        keep = np.ones(encoded.shape, bool) if encoded.keep is None else encoded.keep
+        self.keep = torch.from_numpy(np.array(keep))
+
+    def start(self) -> Array:
+        return self.encoded.decode()
+
+    def forward(self, real: Tensor) -> Tensor:
+        return torch.where(self.keep, real, 0.0)
+
+    def values(self, real: Array) -> Values:
+        return Floats(real[self.keep.numpy()])
+
+
+class _Shared(_Tie):
+    """book: (k,); the weight picks from it, and from a fixed 0 in front for what is not stored."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__(encoded)
+        assert isinstance(encoded.values, Codebook)
+        self.book = encoded.values
+        self.index = self._decoded(Floats((self.book.codes + 1).astype(np.float32))).reshape(-1).long()
+
+    def start(self) -> Array:
+        return self.book.book
+
+    def forward(self, real: Tensor) -> Tensor:
+        table = torch.cat([real.new_zeros(1), real])
+        return table.index_select(0, self.index).reshape(self.encoded.shape)
+
+    def values(self, real: Array) -> Values:
+        return replace(self.book, book=real)
+
+
+class _Scaled(_Tie):
+    """weight = scale * whole steps, one scale for all or one per row. scale: (g,)."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__(encoded)
+        assert isinstance(encoded.values, FixedPoint | Levels)
+        self.scaled = encoded.values
+        self.steps = self._decoded(replace(self.scaled, scale=np.ones_like(self.scaled.scale)))
+
+    def start(self) -> Array:
+        return self.scaled.scale
+
+    def forward(self, real: Tensor) -> Tensor:
+        return self.steps * real.reshape(-1, *[1] * (self.steps.ndim - 1))
+
+    def values(self, real: Array) -> Values:
+        return replace(self.scaled, scale=real)
+
+
+class _Product(_Tie):
+    """books: (s, k, d); block j of a row is one of books[j]."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__(encoded)
+        assert isinstance(encoded.values, ProductCodes)
+        self.product = encoded.values
+        self.codes = torch.from_numpy(self.product.codes.astype(np.int64))
+
+    def start(self) -> Array:
+        return self.product.books
+
+    def forward(self, real: Tensor) -> Tensor:
+        return real[torch.arange(len(real)), self.codes].reshape(self.encoded.shape)
+
+    def values(self, real: Array) -> Values:
+        return replace(self.product, books=real)
+
+
+_TIES = {Floats: _Kept, Codebook: _Shared, FixedPoint: _Scaled, Levels: _Scaled, ProductCodes: _Product}
+
+
+def _place(network: nn.Module, tensor: str) -> tuple[nn.Module, str]:
+    path, _, attribute = tensor.rpartition(".")
+    return network.get_submodule(path), attribute
+
+
+def _release(model: Compressed, name: str, tie: _Tie) -> None:
+    """The plain tensor back in its place, with what the trained real parameters decode to."""
+    module, attribute = _place(model.network, name)
+    tied: Any = module.parametrizations
+    real = tied[attribute].original.detach()
+    model.encoded[name] = tie.encoded.with_values(tie.values(real.numpy().copy()))
+    parametrize.remove_parametrizations(module, attribute, leave_parametrized=True)
+    with torch.no_grad():
+        weight = getattr(module, attribute)
+        weight.grad = None
+        weight.copy_(torch.from_numpy(model.encoded[name].decode()))
