@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-import tempfile
+import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,16 +182,16 @@ def write(
     """Pack into the file `path`, all or nothing; FileError if it cannot be written."""
     packed = pack(tensors, header, roles)
     path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(packed.data)
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None
     return packed

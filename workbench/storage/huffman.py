@@ -134,7 +134,7 @@ def _chain(steps: Array, first: int) -> tuple[Array, int]:
     hop = one
     for _ in range(_HOP):
         hop = hop[hop]
-    anchors, at, hops = [], first, memoryview(hop)
+    anchors, at, hops = [], first, hop.data
     while at < n:
         anchors.append(at)
         at = hops[at]

@@ -82,23 +82,23 @@ def _read_codebook(place: Place) -> Values:
 
 
 def _write_fixed_point(sink: Sink, values: FixedPoint, coder: str) -> None:
-    sink.meta.int(values.low)
-    sink.meta.int(values.high)
+    sink.meta.sint(values.low)
+    sink.meta.sint(values.high)
     _write_scale(sink, values.scale)
     lowest = int(values.zero.min())
     above = values.zero.astype(np.int64) - lowest
-    sink.meta.int(lowest)
+    sink.meta.sint(lowest)
     sink.meta.uint(width_of(int(above.max())))
     sink.fixed("scales", above, width_of(int(above.max())))
     _write_codes(sink, values.codes, coder)
 
 
 def _read_fixed_point(place: Place) -> Values:
-    low, high = place.meta.int(_MOST), place.meta.int(_MOST)
+    low, high = place.meta.sint(_MOST), place.meta.sint(_MOST)
     if low > high:
         raise FileError(f"The file claims fixed-point codes from {low} to {high}.")
     scale = _read_scale(place)
-    lowest, width = place.meta.int(_MOST), place.meta.uint(32)
+    lowest, width = place.meta.sint(_MOST), place.meta.uint(32)
     above = unpack_bits(place.payload.take(packed_bytes(scale.size, width)), width, scale.size)
     return FixedPoint(place.codes(place.n, low, high), scale, above.astype(np.int64) + lowest, low, high)
 
@@ -106,13 +106,13 @@ def _read_fixed_point(place: Place) -> Values:
 def _write_levels(sink: Sink, values: Levels, coder: str) -> None:
     sink.meta.uint(len(values.alphabet))
     for level in values.alphabet:
-        sink.meta.int(level)
+        sink.meta.sint(level)
     _write_scale(sink, values.scale)
     _write_codes(sink, values.codes, coder)
 
 
 def _read_levels(place: Place) -> Values:
-    alphabet = tuple(place.meta.int(_MOST) for _ in range(place.meta.uint(256)))
+    alphabet = tuple(place.meta.sint(_MOST) for _ in range(place.meta.uint(256)))
     scale = _read_scale(place)
     return Levels(place.codes(place.n, 0, len(alphabet) - 1), scale, alphabet)
 

@@ -33,7 +33,8 @@ def levels_of(counts: Array, m: int) -> Array:
     ladder = _LADDERS[m]
     wanted = counts * (int(ladder[0]) / int(counts.max()))
     middles = (ladder[:-1] + ladder[1:]) / 2
-    return np.where(counts > 0, 1 + np.searchsorted(-middles, -wanted), 0)
+    found: Array = np.where(counts > 0, 1 + np.searchsorted(-middles, -wanted), 0)
+    return found
 
 
 def most_levels(m: int) -> int:
@@ -44,7 +45,7 @@ def most_levels(m: int) -> int:
 def frequencies(stored: Array, m: int) -> Array:
     """Frequencies of the used symbols, each at least 1, that sum to 2^20. stored: (k,) -> (used,)."""
     raw = _LADDERS[m][stored[stored > 0] - 1]
-    out = 1 + raw * (_TOTAL - raw.size) // int(raw.sum())
+    out: Array = 1 + raw * (_TOTAL - raw.size) // int(raw.sum())
     out[np.argmax(out)] += _TOTAL - int(out.sum())
     return out
 
@@ -62,9 +63,10 @@ def coded_bytes(bits: float) -> int:
 
 def encode(symbols: Array, stored: Array, m: int) -> bytes:
     """symbols: (n,) in [0, k), all of them used."""
-    rank = np.cumsum(stored > 0, dtype=np.int32) - 1
+    present = stored > 0
+    ranks = symbols if present.all() else (np.cumsum(present) - 1)[symbols]
     encoder = stream.queue.RangeEncoder()
-    encoder.encode(rank.astype(np.int32)[symbols], _model(stored, m))
+    encoder.encode(ranks.astype(np.int32), _model(stored, m))
     return np.asarray(encoder.get_compressed()).astype("<u4").tobytes()
 
 
@@ -78,7 +80,8 @@ def decode(data: bytes | memoryview, stored: Array, m: int, count: int) -> Array
         ranks = stream.queue.RangeDecoder(words).decode(_model(stored, m), count)
     except AssertionError:  # what constriction raises for words that no encoder writes
         raise FileError("The file holds a range coded stream that its model cannot have written.") from None
-    return used[ranks]
+    found: Array = used[ranks]
+    return found
 
 
 def _model(stored: Array, m: int) -> stream.model.Categorical:

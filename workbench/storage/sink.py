@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.values import Array
-from .streams import Tally, Way, ways
+from .streams import Tally, Way, outlook, ways
 from .wire import Writer, pack_bits, packed_bytes
 
 # A foreseen size of a range coded stream is off by a word or two; options as close as that are written and compared.
 _DOUBT = 8
+_LOOKED_AT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,8 @@ class Sink:
 
     def stream(self, part: str, options: Sequence[Option], coder: str) -> None:
         """Describe and take the smallest of the options."""
-        found = [(way, option) for option in options for way in ways(option.tally, coder)]
+        likely = sorted(options, key=lambda option: outlook(option.tally, coder))[:_LOOKED_AT]
+        found = [(way, option) for option in likely for way in ways(option.tally, coder)]
         way, option, size = self._smallest(found)
         for number in option.head:
             self.meta.uint(number)
@@ -73,8 +75,12 @@ class BytesSink(Sink):
         self.payload += pack_bits(numbers, width)
 
     def _smallest(self, found: list[tuple[Way, Option]]) -> tuple[Way, Option, int]:
-        limit = min(way.size for way, _ in found) + _DOUBT
-        near = [(way.encode(option.symbols()), way, option) for way, option in found if way.size <= limit]
-        data, way, option = min(near, key=lambda triple: len(triple[0]))
-        self.payload += data
-        return way, option, len(data)
+        best: tuple[bytes, Way, Option] | None = None
+        for way, option in sorted(found, key=lambda pair: pair[0].size):
+            if best is None or way.size < len(best[0]) + (0 if way.exact else _DOUBT):
+                data = way.encode(option.symbols())
+                if best is None or len(data) < len(best[0]):
+                    best = data, way, option
+        assert best is not None
+        self.payload += best[0]
+        return best[1], best[2], len(best[0])

@@ -14,6 +14,7 @@ from .wire import Cursor, Writer, pack_bits, packed_bytes, unpack_bits, width_of
 
 CODERS = ("none", "huffman", "range")
 _WIDEST = 1 << 31
+_TABLE_ENTRY_BYTES = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,11 @@ class Way:
         """Bits of one entry of the table."""
         return width_of(int(self.table.max(initial=0)))
 
+    @property
+    def exact(self) -> bool:
+        """Whether `size` is what it will be; the range coder's end is only foreseen."""
+        return self.coder != "range"
+
     def encode(self, symbols: Array) -> bytes:
         """The table, then the codes. symbols: (n,) of the alphabet that was tallied."""
         shifted = _from_zero(symbols, self.tally.low)
@@ -78,11 +84,20 @@ class Way:
         if self.tally.n == 0:
             return
         meta.uint(CODERS.index(self.coder) + len(CODERS) * self.fineness)
-        meta.int(self.tally.low)
+        meta.sint(self.tally.low)
         meta.uint(self.tally.k - 1)
         if self.coder != "none":
             meta.uint(self.width)
             meta.uint(length)
+
+
+def outlook(tally: Tally, coder: str) -> int:
+    """Bytes that the best way allowed by `coder` may take, roughly, without looking at any of them."""
+    plain = packed_bytes(tally.n, width_of(max(0, tally.k - 1)))
+    if coder == "none" or tally.counts is None or tally.k < 2:
+        return plain
+    coded = int(entropy_bits(tally.counts) / 8 + _TABLE_ENTRY_BYTES * tally.k)
+    return min(plain, coded) if coder == "smallest" else coded
 
 
 def ways(tally: Tally, coder: str) -> list[Way]:
@@ -98,8 +113,8 @@ def ways(tally: Tally, coder: str) -> list[Way]:
     ranged = _range(tally)
     if coder == "range":
         return [ranged]
-    best = min(plain.size, ranged.size)
-    return [plain, ranged, _huffman(tally)] if _huffman_at_least(tally) <= best else [plain, ranged]
+    found = [plain, ranged]
+    return [*found, _huffman(tally)] if _huffman_at_least(tally) < min(way.size for way in found) else found
 
 
 def _huffman(tally: Tally) -> Way:
@@ -148,7 +163,7 @@ class Stream:
         if n == 0:
             return cls("none", 0, 0, 1, 0, 0)
         tag = meta.uint(len(CODERS) * (ranges.FINEST + 1) - 1)
-        coder, low, k = CODERS[tag % len(CODERS)], meta.int(_WIDEST), meta.uint(_WIDEST) + 1
+        coder, low, k = CODERS[tag % len(CODERS)], meta.sint(_WIDEST), meta.uint(_WIDEST) + 1
         if coder == "none":
             return cls(coder, 0, low, k, width_of(k - 1), packed_bytes(n, width_of(k - 1)))
         if not 2 <= k <= ranges.MOST_SYMBOLS:

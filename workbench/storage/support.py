@@ -106,7 +106,7 @@ def _from_chunks(symbols: Array, chunk: int, size: int) -> Array:
     octets = symbols.astype(np.uint8)
     if chunk == 1:
         return octets.view(bool)
-    bits = np.unpackbits(octets if chunk == 8 else octets << 4).reshape(-1, 8)[:, :chunk].reshape(-1)
+    bits = np.unpackbits(octets).reshape(-1, 8)[:, 8 - chunk :].reshape(-1)
     if bits[size:].any():
         raise FileError("The file holds a bitmap that is longer than its tensor.")
     return bits[:size].view(bool)

@@ -22,7 +22,7 @@ class Writer:
             value >>= 7
         self.data.append(value)
 
-    def int(self, value: int) -> None:
+    def sint(self, value: int) -> None:
         """Append any whole number; the sign goes into the lowest bit."""
         self.uint(2 * value if value >= 0 else -2 * value - 1)
 
@@ -59,7 +59,7 @@ class Cursor:
             raise FileError(f"The file claims a number of {value} where at most {most} is possible.")
         return value
 
-    def int(self, most: int) -> int:
+    def sint(self, most: int) -> int:
         """The next number, in [-most, most]."""
         value = self.uint(2 * most)
         return -(value + 1) // 2 if value & 1 else value // 2
