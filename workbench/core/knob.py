@@ -115,6 +115,11 @@ class Knob:
         return [*wrong, low + 0.5] if self.kind is int else wrong
 
 
+def spelled(value: Value) -> str:
+    """A value as command lines, links and tables spell it; `Knob.parse` reads it back exactly."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def knob(default: Value, help: str, **spec: Any) -> Any:
     """Declare a dataclass field that is also a Knob."""
     return dataclasses.field(default=default, metadata={"knob": Knob(default, help, **spec)})

@@ -17,17 +17,14 @@ from .. import __version__
 from ..core.compressed import Compressed, layers_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe, Step, to_json
-from ..core.records import Accuracy, Latency, LayerRow, Measurement, Provenance, Run, Stage
-from ..measure.accuracy import accuracy
-from ..measure.counts import dense_bytes, nonzeros, parameters
-from ..measure.latency import latency
+from ..core.records import LayerRow, Provenance, Run, Stage
+from ..measure.counts import nonzeros, parameters
 from ..measure.macs import macs
 from ..networks.artifact import Loaded, load, pack_model, save
+from .file import measure_file
 from .pipeline import canonical, compress
 from .store import Store
 from .subject import Subject, subject_named
-
-LATENCY_RUNS = 20
 
 
 class Result(NamedTuple):
@@ -82,13 +79,9 @@ def finish(making: Making, *, split: str, store: Store | None, progress: Progres
         save(path, making.model, **about(making.recipe, making.subject))
         loaded, data = load(path), path.read_bytes()
     assert_same(making.model, loaded)
-    progress("measuring accuracy", 0.2)
-    measured = accuracy(loaded.network, making.subject.dataset.split(split), split=split, progress=progress)
-    progress("measuring time", 0.8)
-    timed = latency(loaded.network, making.subject.dataset.input_shape, runs=LATENCY_RUNS, progress=progress)
     result = Run(
         recipe=making.recipe,
-        measurement=_measurement(making, loaded, measured, timed),
+        measurement=measure_file(loaded, making.subject.dataset, split=split, progress=progress),
         layers=_rows(making, loaded),
         decisions=making.model.decisions,
         stages=_stages(making, loaded),
@@ -128,24 +121,6 @@ def _stages(making: Making, loaded: Loaded) -> tuple[Stage, ...]:
         counts = parameters(model.network), nonzeros(model.network)
         stages.append(Stage(str(step), sum(parts.values()), dict(parts), *counts))
     return tuple(stages)
-
-
-def _measurement(making: Making, loaded: Loaded, measured: Accuracy, timed: Latency) -> Measurement:
-    subject = making.subject
-    codes = sorted({e.values.kind for e in making.model.encoded.values() if e.values.quantized})
-    stored = f"; weights stored as {', '.join(codes)}, decoded before use (simulated, no integer arithmetic)"
-    return Measurement(
-        accuracy=measured,
-        file_bytes=loaded.file_bytes,
-        dense_bytes=dense_bytes(subject.network),
-        bytes_by_part=dict(loaded.parts),
-        parameters=parameters(loaded.network),
-        nonzeros=nonzeros(loaded.network),
-        macs=sum(macs(loaded.network, subject.dataset.input_shape).values()),
-        dense_macs=subject.macs,
-        latency=timed,
-        arithmetic="float32" + (stored if codes else ""),
-    )
 
 
 def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:

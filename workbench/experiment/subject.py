@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import torch
 from torch import nn
 
 from .. import __version__
@@ -16,8 +14,7 @@ from ..core.recipe import Recipe
 from ..core.records import Accuracy
 from ..data import Dataset, load_dataset
 from ..measure.accuracy import accuracy
-from ..measure.macs import total_macs
-from ..networks import network_named, pretrained
+from ..networks import digest_of, network_named, pretrained
 from ..train.recovery import fitter
 
 
@@ -31,7 +28,6 @@ class Subject:
     fit: Fit
     calibration: Batch
     weights: str
-    macs: int
     _dense: dict[str, Accuracy] = field(default_factory=dict)
 
     @property
@@ -73,14 +69,4 @@ def subject_named(network: str, dataset: str) -> Subject:
         fit=fitter(data),
         calibration=data.calibration(n=256, seed=0),
         weights=digest_of(dense),
-        macs=total_macs(dense, data.input_shape),
     )
-
-
-def digest_of(network: nn.Module) -> str:
-    """A short name for the weights of a network."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -1,0 +1,54 @@
+"""Networks and data that every test may use."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory, monkeypatch):
+    """No test reads or writes the store of the person who runs it."""
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads():
+    torch.set_num_threads(2)
+
+
+class Branched(nn.Module):
+    """BatchNorm, a residual sum, a depthwise convolution, a concatenation and a flatten: all that couples channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.conv2, self.bn2 = nn.Conv2d(8, 12, 3, padding=1), nn.BatchNorm2d(12)
+        self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12)
+        self.conv3, self.bn3 = nn.Conv2d(12, 8, 1), nn.BatchNorm2d(8)
+        self.side = nn.Conv2d(8, 4, 1)
+        self.relu1, self.relu2, self.relu3, self.relu4 = (nn.ReLU() for _ in range(4))
+        self.pool, self.flatten = nn.MaxPool2d(2), nn.Flatten()
+        self.fc1, self.fc2 = nn.Linear(12 * 4 * 4, 20), nn.Linear(20, 5)
+
+    def forward(self, x):
+        x = self.relu1(self.bn1(self.conv1(x)))
+        y = self.bn3(self.conv3(self.depthwise(self.relu2(self.bn2(self.conv2(x))))))
+        x = self.relu3(x + y)
+        x = self.pool(torch.cat([x, torch.relu(self.side(x))], 1))
+        return self.fc2(self.relu4(self.fc1(self.flatten(x))))
+
+
+@pytest.fixture
+def branched():
+    """(network, input shape): every BatchNorm has seen something, so that forgetting it shows."""
+    torch.manual_seed(0)
+    network = Branched().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return network, (1, 8, 8)

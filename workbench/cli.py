@@ -1,0 +1,377 @@
+"""The command line: every command enters at a recipe or a file and prints a table or one JSON document."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from . import __version__
+from .core.errors import Cancelled, WorkbenchError
+from .core.knob import knobs_of
+from .core.progress import Progress
+from .core.recipe import Recipe
+from .core.records import Measurement, Run, Sensitivity, measurement_json
+from .data import datasets, load_dataset
+from .docs import spelled
+from .experiment.file import measure_file
+from .experiment.run import run
+from .experiment.sensitivity import scan
+from .experiment.subject import subject_named
+from .methods import methods, parse_step
+from .networks import network_named, networks, weights_info
+from .networks.artifact import load
+from .storage.artifact import read
+from .train.settings import TrainSettings, recommended
+from .train.weights import train_to_file
+
+OK, WRONG, STOPPED = 0, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad input is one sentence and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WorkbenchError(f"{message[:1].upper()}{message[1:]}; `{self.prog} --help` says what is allowed.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    try:
+        options = parser().parse_args(argv)
+        options.run(options)
+    except WorkbenchError as error:
+        print(f"workbench: {error}", file=sys.stderr)
+        return WRONG
+    except (KeyboardInterrupt, Cancelled):
+        print("workbench: stopped.", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    top = _Parser(prog="workbench", description="See, measure and explain what neural-network compression does.")
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    for add in (_app, _lists, _compress, _evaluate, _inspect, _sensitivity, _train):
+        add(commands)
+    return top
+
+
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, json: bool = True) -> Any:
+    command = commands.add_parser(name, help=help, description=help)
+    command.set_defaults(run=run)
+    if json:
+        command.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    return command
+
+
+def _subject(command: Any) -> None:
+    command.add_argument("--network", required=True, metavar="N", help="see `workbench networks`")
+    command.add_argument("--dataset", required=True, metavar="D", help="see `workbench datasets`")
+
+
+def _app(commands: Any) -> None:
+    command = _command(commands, "app", run_app, "open the app in the browser", json=False)
+    command.add_argument("--port", type=int, default=8866, help="where to serve (default 8866)")
+    command.add_argument("--lab", action="store_true", help="JupyterLab on the notebooks instead of the app")
+    command.add_argument("--ip", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    command.add_argument("--token", default="", help="ask visitors for this token")
+    command.add_argument("--preheat", type=int, default=1, metavar="K", help="kernels kept ready (default 1)")
+    command.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+
+
+def _lists(commands: Any) -> None:
+    _command(commands, "methods", run_methods, "list the methods with their knobs")
+    _command(commands, "networks", run_networks, "list the networks")
+    _command(commands, "datasets", run_datasets, "list the datasets")
+
+
+def _compress(commands: Any) -> None:
+    command = _command(commands, "compress", run_compress, "compress a network and measure the file on test data")
+    _subject(command)
+    command.add_argument(
+        "--step", action="append", required=True, metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the compressed network here (.wbz)")
+
+
+def _evaluate(commands: Any) -> None:
+    command = _command(commands, "evaluate", run_evaluate, "read a compressed network back and measure it on test data")
+    command.add_argument("file", type=Path)
+    command.add_argument("--dataset", metavar="D", help="the one it was made on by default")
+
+
+def _inspect(commands: Any) -> None:
+    command = _command(commands, "inspect", run_inspect, "itemise the bytes of a compressed network")
+    command.add_argument("file", type=Path)
+
+
+def _sensitivity(commands: Any) -> None:
+    command = _command(commands, "sensitivity", run_sensitivity, "compress each layer alone, on validation data")
+    _subject(command)
+    command.add_argument("--method", required=True, metavar="ID[:knob=value,...]", help="see `workbench methods`")
+    command.add_argument("--levels", type=int, default=10, help="knob values per layer, 2 to 100 (default 10)")
+    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+
+
+def _train(commands: Any) -> None:
+    command = _command(commands, "train", run_train, "train a network from scratch and write its weights")
+    _subject(command)
+    command.add_argument("--teacher", metavar="N", help="a trained network to learn from")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="weights file (.safetensors)")
+    for name, knob in knobs_of(TrainSettings).items():
+        flag = "--" + name.replace("_", "-")
+        command.add_argument(
+            flag, dest=name, metavar="V", help=f"{knob.help} ({knob}; default: what suits the network)"
+        )
+
+
+def progress() -> Progress:
+    """On stderr: rewritten in place on a terminal, otherwise silent."""
+    if not sys.stderr.isatty():
+        return Progress()
+
+    def report(doing: str, share: float | None) -> None:
+        percent = "" if share is None else f"{100 * share:3.0f} %  "
+        print(f"\r\x1b[K{percent}{doing[:70]}", end="", file=sys.stderr, flush=True)
+
+    return Progress(report)
+
+
+def emit(options: argparse.Namespace, document: object, text: Callable[[], str]) -> None:
+    """The document as JSON or the text, after wiping the progress line."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() if options.json else text())
+
+
+def columns(rows: Sequence[Sequence[object]]) -> str:
+    """Rows of cells as aligned text, the first row being the head."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def run_app(options: argparse.Namespace) -> None:
+    """Serve the app until interrupted."""
+    from .ui.serve import serve
+
+    serve(
+        port=options.port,
+        lab=options.lab,
+        ip=options.ip,
+        token=options.token,
+        preheat=options.preheat,
+        browser=not options.no_browser,
+    )
+
+
+def run_methods(options: argparse.Namespace) -> None:
+    """Every method with its knobs."""
+    document = [
+        {
+            "id": name,
+            "family": cls.family(),
+            "title": cls.title,
+            "citation": cls.citation,
+            "needs": cls.needs,
+            "start": cls.start,
+            "axis": cls.axis,
+            "acts_on": cls.acts_on,
+            "knobs": {key: {**msgspec.to_builtins(knob), "range": str(knob)} for key, knob in knobs_of(cls).items()},
+            "excused": cls.excused,
+        }
+        for name, cls in methods().items()
+    ]
+    emit(options, document, lambda: "\n\n".join(map(_method_text, methods())))
+
+
+def _method_text(name: str) -> str:
+    cls = methods()[name]
+    rows = [
+        (f"  {key}={spelled(knob.default)}", f"{knob.help} ({knob})", "<- axis" if key == cls.axis else "")
+        for key, knob in knobs_of(cls).items()
+    ]
+    return f"{name}  {cls.title}. {cls.citation}\n{columns(rows)}"
+
+
+def run_networks(options: argparse.Namespace) -> None:
+    """Every network, its costs, and the accuracy of its bundled weights."""
+    document = []
+    for name, spec in networks().items():
+        weights = [info for data in datasets() if (info := weights_info(name, data)) is not None]
+        about = {
+            key: getattr(spec, key) for key in ("title", "citation", "input_shape", "classes", "parameters", "macs")
+        }
+        document.append({"name": name, **about, "weights": weights})
+    head = ("network", "parameters", "MACs", "trained on", "test accuracy", "title")
+    rows = [
+        (d["name"], f"{d['parameters']:,}", f"{d['macs']:,}", w.dataset, f"{100 * w.test.accuracy:.2f} %", d["title"])
+        for d in document
+        for w in d["weights"]
+    ]
+    emit(options, document, lambda: columns([head, *rows]))
+
+
+def run_datasets(options: argparse.Namespace) -> None:
+    """Every dataset with the sizes of its splits."""
+    document = list(datasets().values())
+    rows = [(d.name, "x".join(map(str, d.input_shape)), len(d.classes), *d.sizes.values(), d.title) for d in document]
+    head = ("dataset", "images", "classes", "train", "validation", "test", "title")
+    emit(options, document, lambda: columns([head, *rows]))
+
+
+def run_compress(options: argparse.Namespace) -> None:
+    """Run a recipe and measure the file on the test split."""
+    steps = tuple(map(parse_step, options.step))
+    recipe = Recipe(options.network, options.dataset, steps, options.seed)
+    result = run(recipe, split="test", progress=progress())
+    if options.output is not None:
+        save_bytes(options.output, result.data)
+    document = {
+        **measurement_json(result.run.measurement),
+        "file": None if options.output is None else str(options.output),
+        **{key: getattr(result.run, key) for key in ("recipe", "layers", "stages", "notes", "provenance")},
+    }
+    emit(options, document, lambda: _run_text(result.run))
+
+
+def save_bytes(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing."""
+    try:
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise WorkbenchError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _run_text(made: Run) -> str:
+    rows = [("layer", "shape", "non-zero", "bytes", "bits/weight", "MACs", "stored as")]
+    rows += [
+        (
+            r.layer,
+            "x".join(map(str, r.shape)),
+            f"{r.nonzeros:,}",
+            f"{r.file_bytes:,}",
+            f"{r.bits_per_weight:.2f}",
+            f"{r.macs:,}",
+            r.stored_as,
+        )
+        for r in made.layers
+    ]
+    return "\n".join(
+        [_measurement_text(made.measurement), "", columns(rows), *(["", *made.notes] if made.notes else [])]
+    )
+
+
+def _measurement_text(m: Measurement) -> str:
+    low, high = m.accuracy.interval
+    lines = [
+        f"accuracy  {100 * m.accuracy.accuracy:.2f} % ({100 * low:.2f} to {100 * high:.2f}) on "
+        f"{m.accuracy.n} {m.accuracy.split} images",
+        f"file      {m.file_bytes:,} bytes, {m.compression_ratio:.1f} times smaller than {m.dense_bytes:,} dense bytes",
+        f"          {', '.join(f'{part} {size:,}' for part, size in m.bytes_by_part.items())}",
+        f"weights   {m.nonzeros:,} of {m.parameters:,} are not zero",
+        f"MACs      {m.macs:,} of {m.dense_macs:,}",
+    ]
+    if m.latency is not None:
+        t = m.latency
+        lines.append(
+            f"time      {t.median_ms:.2f} ms ({t.low_ms:.2f} to {t.high_ms:.2f}) for a batch of {t.batch}, "
+            f"{t.threads} threads, {t.device}; {m.arithmetic}"
+        )
+    return "\n".join(lines)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Read a file back and measure it on the test split."""
+    loaded = load(options.file)
+    dataset = load_dataset(options.dataset or str(loaded.header["dataset"]))
+    measured = measure_file(loaded, dataset, split="test", progress=progress())
+    document = {**measurement_json(measured), "network": loaded.header["network"], "dataset": dataset.name}
+    emit(options, document, lambda: _measurement_text(measured))
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    """Where the bytes of a file go, and from which recipe it came."""
+    artifact = read(options.file)
+    tensors = [
+        {
+            "name": name,
+            "shape": encoded.shape,
+            "stored": encoded.values.n,
+            "values": encoded.values.kind,
+            "support": "dense" if encoded.keep is None else encoded.support,
+            "coder": encoded.coder,
+            "bytes": artifact.tensor_bytes[name],
+        }
+        for name, encoded in artifact.tensors.items()
+    ]
+    document = {
+        "file_bytes": artifact.file_bytes,
+        "bytes_by_part": artifact.parts,
+        "header": artifact.header,
+        "tensors": tensors,
+    }
+    head = ("tensor", "shape", "stored", "values", "support", "coder", "bytes")
+    rows = [("x".join(map(str, v)) if k == "shape" else v for k, v in t.items()) for t in tensors]
+    parts = columns([("part", "bytes"), *artifact.parts.items(), ("file", artifact.file_bytes)])
+    recipe = msgspec.json.encode(artifact.header.get("recipe")).decode()
+    emit(options, document, lambda: "\n\n".join([parts, columns([head, *map(tuple, rows)]), f"recipe {recipe}"]))
+
+
+def run_sensitivity(options: argparse.Namespace) -> None:
+    """Accuracy with each layer alone compressed."""
+    if not 2 <= options.levels <= 100:
+        raise WorkbenchError(f"sensitivity: levels must be an integer in [2, 100]; got {options.levels}.")
+    step = parse_step(options.method)
+    subject = subject_named(options.network, options.dataset)
+    found = list(scan(step, subject, seed=options.seed, levels=options.levels, progress=progress()))[-1]
+    emit(options, found, lambda: _sensitivity_text(found))
+
+
+def _sensitivity_text(found: Sensitivity) -> str:
+    values = sorted({p.value for p in found.points})
+    cells = {(p.layer, p.value): f"{100 * p.accuracy.accuracy:.1f}" for p in found.points}
+    rows = [("layer", *(f"{v:g}" for v in values))]
+    rows += [(name, *(cells.get((name, v), "-") for v in values)) for name in found.layers]
+    refused = [f"{layer}: {why}" for layer, why in found.refused.items()]
+    dense = (
+        f"dense {100 * found.dense.accuracy:.1f} % on {found.dense.n} {found.dense.split} images; columns: {found.knob}"
+    )
+    return "\n".join([dense, columns(rows), *refused])
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train from scratch, choosing on validation, and write the weights with how they came about."""
+    network_named(options.network)
+    load_dataset(options.dataset)
+    given = {name: getattr(options, name) for name in knobs_of(TrainSettings)}
+    knobs = knobs_of(TrainSettings)
+    parsed = {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}
+    settings = replace(recommended(options.network, options.dataset), **parsed)
+    out = options.output or Path(f"{options.network}-{options.dataset}.safetensors")
+    info = train_to_file(
+        options.network, options.dataset, settings=settings, teacher=options.teacher or "", out=out, progress=progress()
+    )
+    emit(
+        options,
+        {"file": str(out), "weights": info},
+        lambda: f"{out}: {100 * info.test.accuracy:.2f} % of {info.test.n} test images",
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
