@@ -13,7 +13,6 @@ from .wire import Writer, pack_bits, packed_bytes
 
 # A foreseen size of a range coded stream is off by a word or two; options as close as that are written and compared.
 _DOUBT = 8
-_LOOKED_AT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +25,12 @@ class Option:
 
 
 class Sink:
-    """Takes pieces and knows their sizes by part; `meta` collects what describes them."""
+    """Takes pieces and knows their sizes by part; `meta` collects what describes them.
+
+    looks: how many of a stream's options, by their outlook, are worked out.
+    """
+
+    looks = 1
 
     def __init__(self) -> None:
         self.meta = Writer()
@@ -42,7 +46,7 @@ class Sink:
 
     def stream(self, part: str, options: Sequence[Option], coder: str) -> None:
         """Describe and take the smallest of the options."""
-        likely = sorted(options, key=lambda option: outlook(option.tally, coder))[:_LOOKED_AT]
+        likely = sorted(options, key=lambda option: outlook(option.tally, coder))[: self.looks]
         found = [(way, option) for option in likely for way in ways(option.tally, coder)]
         way, option, size = self._smallest(found)
         for number in option.head:
@@ -61,6 +65,8 @@ class Sink:
 
 class BytesSink(Sink):
     """Also keeps the bytes."""
+
+    looks = 3
 
     def __init__(self) -> None:
         super().__init__()

@@ -96,7 +96,8 @@ def outlook(tally: Tally, coder: str) -> int:
     plain = packed_bytes(tally.n, width_of(max(0, tally.k - 1)))
     if coder == "none" or tally.counts is None or tally.k < 2:
         return plain
-    coded = int(entropy_bits(tally.counts) / 8 + _TABLE_ENTRY_BYTES * tally.k)
+    bits = max(entropy_bits(tally.counts), tally.n if coder == "huffman" else 0)
+    coded = int(bits / 8 + _TABLE_ENTRY_BYTES * tally.k)
     return min(plain, coded) if coder == "smallest" else coded
 
 
