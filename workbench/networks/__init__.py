@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import threading
 from functools import cache
 
-import torch
 from torch import nn
 
 from ..core.errors import WorkbenchError
 from ._pretrained import WeightsInfo, digest_of, pretrained_tensors, read_info, weights_info
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, drawn_from
 
 __all__ = [
     "NetworkSpec",
@@ -30,7 +28,6 @@ __all__ = [
     "weights_info",
 ]
 _NOT_A_NETWORK = ("artifact",)
-_global_generator = threading.Lock()
 
 
 @cache
@@ -50,8 +47,7 @@ def network_named(name: str) -> NetworkSpec:
 def build(name: str, seed: int = 0) -> nn.Module:
     """The network in eval mode with torch's own initialisation, drawn from `seed`; global random state is untouched."""
     spec = network_named(name)
-    with _global_generator, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawn_from(seed):
         return spec.build().eval()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.errors import FileError, WorkbenchError
 from ..core.records import Accuracy
@@ -75,9 +74,9 @@ def pretrained_tensors(network: str, dataset: str) -> dict[str, Tensor]:
     return load(path.read_bytes())
 
 
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes and values, in hexadecimal; in whatever order the tensors come."""
-    digest = hashlib.sha256()
+def digest_of(network: nn.Module) -> str:
+    """SHA-256 of the names, shapes and values of the state dict, in hexadecimal."""
+    digest, tensors = hashlib.sha256(), network.state_dict()
     for name in sorted(tensors):
         digest.update(repr((name, tuple(tensors[name].shape))).encode())
         digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())

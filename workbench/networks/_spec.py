@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import nn
+
+_global_generator = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -25,3 +30,11 @@ class NetworkSpec:
     build: Callable[[], nn.Module]
     parameters: int
     macs: int
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Modules made inside are initialised from `seed`; torch's global generator comes back as it was."""
+    with _global_generator, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

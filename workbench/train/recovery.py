@@ -35,12 +35,16 @@ def fitter(dataset: Dataset, settings: TrainSettings | None = None) -> Fit:
 
 
 def _fitted(model: Compressed, dataset: Dataset, settings: TrainSettings, loss: Loss, context: Context) -> Compressed:
+    """Trains `model` itself, every parameter of it, also those that came without gradients (a dense network may)."""
     network = model.network
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    wanted = [(p, p.requires_grad) for p in network.parameters()]
+    network.requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with held(model):
         loop = Loop(network, dataset.train, settings, loss, optimizer_for(network, settings), context.progress)
         for number in range(settings.epochs):
             loop.epoch(number)
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.zero_grad(set_to_none=True)
+    for parameter, wants in wanted:
+        parameter.requires_grad_(wants)
     return model

@@ -98,6 +98,6 @@ def _check_fit(network: str, data: Dataset) -> None:
 
 
 def _key(network: str, data: Dataset, settings: TrainSettings, teacher: nn.Module | None) -> str:
-    taught = "" if teacher is None else digest_of(teacher.state_dict())
+    taught = "" if teacher is None else digest_of(teacher)
     text = to_json([__version__, network, data.digest, settings, taught])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -87,7 +87,7 @@ def _info(
         data_digest=load_dataset(dataset).digest,
         versions=_versions(),
         teacher=teacher,
-        digest=digest_of(trained.network.state_dict()),
+        digest=digest_of(trained.network),
     )
 
 
