@@ -11,7 +11,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from ..core.records import Decision, Histogram
-from .theme import Paint, blank, empty, paint, percent
+from .theme import DARK, Paint, blank, empty, hatched, paint, percent
 
 TITLE = "What was removed, and why"
 NOTHING = "Pick a method that removes something to see its cut."
@@ -81,7 +81,7 @@ def figure(view: FilterNormsView, *, dark: bool = False) -> go.Figure:
     _cut(drawn, view, colours, vertical=True)
     drawn.update_xaxes(title_text=f"score of a {view.unit}: {view.criterion}")
     drawn.update_yaxes(title_text=f"number of {_plural(view.unit)}", rangemode="tozero")
-    return drawn.update_layout(barmode="stack", bargap=0)
+    return drawn.update_layout(barmode="stack", bargap=0, margin_t=100, legend_traceorder="normal")
 
 
 def bars(view: FilterNormsView, *, dark: bool = False) -> go.Figure:
@@ -168,8 +168,7 @@ def _marker(fate: str, colours: Paint) -> dict[str, object]:
     """Removed units are hatched as well as coloured."""
     if fate == "kept":
         return {"color": colours.families["prune"], "line": {"width": 0}}
-    hatch = {"shape": "/", "fgcolor": colours.paper, "size": 6, "solidity": 0.35}
-    return {"color": colours.families["quant"], "line": {"width": 0}, "pattern": hatch}
+    return hatched(colours.families["quant"], colours is DARK)
 
 
 def _outline(chosen: Sequence[bool], colours: Paint) -> dict[str, object]:
@@ -179,9 +178,11 @@ def _outline(chosen: Sequence[bool], colours: Paint) -> dict[str, object]:
 def _cut(drawn: go.Figure, view: FilterNormsView, colours: Paint, *, vertical: bool) -> None:
     if view.threshold is None:
         return
-    line = {"line": {"color": colours.ink, "width": 2, "dash": "dash"}}
-    label = {"text": f"cut at {view.threshold:.4g}", "textposition": "end" if vertical else "start", "textangle": 0}
-    axis = {"x0": view.threshold, "x1": view.threshold, "y0": 0, "y1": 1, "yref": "y domain"}
-    if not vertical:
-        axis = {"y0": view.threshold, "y1": view.threshold, "x0": 0, "x1": 1, "xref": "x domain"}
-    drawn.add_shape(type="line", **axis, **line, label={**label, "font": {"color": colours.ink}})
+    line = {"line": {"color": colours.ink, "width": 2, "dash": "dash"}, "label": {"font": {"color": colours.ink}}}
+    text = f"cut at {view.threshold:.4g}"
+    if vertical:
+        drawn.add_vline(view.threshold, **line, annotation={"text": text, "yanchor": "bottom", "y": 1})
+    else:
+        drawn.add_hline(
+            view.threshold, **line, annotation={"text": text, "xanchor": "left", "yanchor": "bottom", "x": 0}
+        )

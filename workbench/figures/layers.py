@@ -9,7 +9,7 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from ..core.records import LayerRow
-from .theme import blank, bytes_text, bytes_ticks, empty, paint, percent
+from .theme import blank, bytes_text, bytes_ticks, empty, hatched, paint, percent
 
 TITLE = "Bytes of each layer, before and after"
 NOTHING = "Measure a setting to see the bytes of its layers."
@@ -51,8 +51,7 @@ def figure(view: LayersView, *, dark: bool = False) -> go.Figure:
     drawn = blank(TITLE, _sentence(view), dark=dark, height=200 + 52 * len(view.bars))
     labels = [f"<b>▸ {bar.layer}</b>" if _chosen(view, bar) else bar.layer for bar in view.bars]
     outline = {"color": colours.ink, "width": [2 if _chosen(view, bar) else 0 for bar in view.bars]}
-    hatch = {"shape": "/", "fgcolor": colours.paper, "size": 6, "solidity": 0.3}
-    before = {"color": colours.faint, "line": outline, "pattern": hatch}
+    before = {**hatched(colours.faint, dark), "line": outline}
     after = {"color": colours.families["prune"], "line": outline}
     sizes = [bar.before for bar in view.bars], [bar.after for bar in view.bars]
     texts = [bytes_text(b) for b in sizes[0]], [f"{bytes_text(b.after)} ({percent(b.share)})" for b in view.bars]
@@ -62,7 +61,7 @@ def figure(view: LayersView, *, dark: bool = False) -> go.Figure:
     low, high = _extent(view)
     at, ticks = bytes_ticks(low, high)
     axis = {"type": "log", "range": [math.log10(low), math.log10(high * 6)], "tickvals": at, "ticktext": ticks}
-    drawn.update_xaxes(**axis, title_text="bytes (log scale: each grid step is a factor)")
+    drawn.update_xaxes(**axis, title_text="bytes (log scale)")
     drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
     return drawn.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
 

@@ -90,7 +90,6 @@ def figure(view: SensitivityView, *, dark: bool = False) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
             line={"color": style.colour, "dash": style.dash, "width": 4 if chosen else 1.5},
             marker={"symbol": style.marker, "size": 12 if chosen else 7},
-            opacity=1 if chosen or view.selected is None else 0.65,
             zorder=2 if chosen else 1,
         )
     drawn.update_xaxes(title_text=_axis(view))
@@ -120,6 +119,8 @@ def heatmap(view: SensitivityView, *, dark: bool = False) -> go.Figure:
         ygap=2,
         hoverongaps=False,
     )
+    if any(x is None for row in lost for x in row):
+        drawn.update_layout(plot_bgcolor=paint(dark).grid, title_subtitle_text=f"{view.state} Grey: not measured.")
     drawn.update_xaxes(title_text=_axis(view), type="category", showgrid=False)
     return drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
 

@@ -125,13 +125,14 @@ def bytes_text(n: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as `97.2 %`."""
-    return f"{100 * share:.1f} %"
+    """A share in [0, 1] as `97.2 %`; what is there and rounds to nothing as `<0.1 %`."""
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def points(share: float) -> str:
     """A difference of two shares as `+1.2 points` or `−0.4 points`."""
-    return f"{100 * share:+.1f} points".replace("-", "−")
+    rounded = round(100 * share, 1) + 0.0  # never −0.0
+    return f"{rounded:+.1f} points".replace("-", "−")
 
 
 def bytes_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
@@ -177,6 +178,12 @@ def template(dark: bool = False) -> go.layout.Template:
 
 
 _TOP_LEFT = {"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"l": 16, "t": 14}}
+
+
+def hatched(colour: str, dark: bool) -> dict[str, object]:
+    """A bar's marker that reads without its colour."""
+    hatch = {"shape": "/", "bgcolor": colour, "fgcolor": paint(dark).paper, "size": 7, "solidity": 0.25}
+    return {"color": colour, "line": {"width": 0}, "pattern": hatch}
 
 
 def blank(title: str, subtitle: str = "", *, dark: bool = False, height: int = 420) -> go.Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -83,8 +84,8 @@ def figure(view: WaterfallView | None, *, dark: bool = False) -> go.Figure:
     rows = [len(view.changes) + 2, len(view.parts) + 1]
     drawn = blank(TITLE, view.sentence, dark=dark, height=230 + 34 * sum(rows))
     plots = make_subplots(2, 1, row_heights=rows, vertical_spacing=0.16, subplot_titles=_headings(view))
-    plots.add_trace(_steps(view, paint(dark)), 1, 1)
-    plots.add_trace(_parts(view, paint(dark)), 2, 1)
+    plots.add_traces(_steps(view, paint(dark)), 1, 1)
+    plots.add_traces(_parts(view, paint(dark)), 2, 1)
     plots.update_layout(drawn.layout)
     plots.update_annotations(x=0, xref="paper", xanchor="left", font_size=13)
     plots.update_yaxes(autorange="reversed", type="category", showgrid=False)
@@ -111,51 +112,54 @@ def _headings(view: WaterfallView) -> list[str]:
     return ["Step by step", f"What the {bytes_text(view.file_bytes)} are"]
 
 
-def _steps(view: WaterfallView, colours: Paint) -> go.Waterfall:
+def _steps(view: WaterfallView, colours: Paint) -> list[go.Waterfall | go.Scatter]:
     middle = [c.change for c in view.changes]
-    return _waterfall(
-        [START, *_distinct([c.label for c in view.changes]), END],
-        [view.dense_bytes, *middle, view.file_bytes],
-        ["absolute", *["relative"] * len(middle), "total"],
-        [bytes_text(view.dense_bytes), *map(_signed, middle), bytes_text(view.file_bytes)],
-        [f"{START}: {view.dense_bytes:,} bytes (4 for each parameter and buffer value)"]
-        + [f"{c.step or c.label}: {c.change:+,} bytes" for c in view.changes]
-        + [f"{END}: {view.file_bytes:,} bytes"],
-        colours,
-    )
+    labels = [START, *_distinct([c.label for c in view.changes]), END]
+    hover = [f"{START}: {view.dense_bytes:,} bytes (4 for each parameter and buffer value)"]
+    hover += [f"{c.step or c.label}: {c.change:+,} bytes" for c in view.changes]
+    hover += [f"{END}: {view.file_bytes:,} bytes"]
+    shown = [bytes_text(view.dense_bytes), *map(_signed, middle), bytes_text(view.file_bytes)]
+    measure = ["absolute", *["relative"] * len(middle), "total"]
+    tops = _tops([view.dense_bytes, *middle])
+    bars = _bars(labels, [view.dense_bytes, *middle, view.file_bytes], measure, hover, colours)
+    bars.update(increasing_marker_color=colours.families["quant"], decreasing_marker_color=colours.families["lowrank"])
+    return [bars, _texts(labels, [*tops, view.file_bytes], shown, colours)]
 
 
-def _parts(view: WaterfallView, colours: Paint) -> go.Waterfall:
+def _parts(view: WaterfallView, colours: Paint) -> list[go.Waterfall | go.Scatter]:
     sizes = [p.file_bytes for p in view.parts]
-    shares = [f"{bytes_text(size)} ({percent(size / view.file_bytes)})" for size in sizes]
-    return _waterfall(
-        [*_distinct([p.label for p in view.parts]), "all of it"],
-        [*sizes, sum(sizes)],
-        [*["relative"] * len(sizes), "total"],
-        [*shares, bytes_text(sum(sizes))],
-        [f"{p.label}: {p.file_bytes:,} bytes" for p in view.parts] + [f"all of it: {sum(sizes):,} bytes"],
-        colours,
-    )
+    labels = [*_distinct([p.label for p in view.parts]), "all of it"]
+    hover = [f"{p.label}: {p.file_bytes:,} bytes" for p in view.parts] + [f"all of it: {sum(sizes):,} bytes"]
+    shown = [f"{bytes_text(size)} ({percent(size / view.file_bytes)})" for size in sizes] + [bytes_text(sum(sizes))]
+    bars = _bars(labels, [*sizes, sum(sizes)], [*["relative"] * len(sizes), "total"], hover, colours)
+    bars.update(increasing_marker_color=colours.families["compact"])
+    return [bars, _texts(labels, [*_tops(sizes), sum(sizes)], shown, colours)]
 
 
-def _waterfall(
-    labels: list[str], sizes: list[int], measure: list[str], text: list[str], hover: list[str], colours: Paint
-) -> go.Waterfall:
+def _tops(changes: list[int]) -> list[int]:
+    """The right end of each floating bar."""
+    after = list(accumulate(changes))
+    return [max(total, total - change) for total, change in zip(after, changes, strict=True)]
+
+
+def _bars(labels: list[str], sizes: list[int], measure: list[str], hover: list[str], colours: Paint) -> go.Waterfall:
     return go.Waterfall(
         orientation="h",
         y=labels,
         x=sizes,
         measure=measure,
-        text=text,
-        textposition="outside",
-        cliponaxis=False,
+        textposition="none",
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
         connector={"line": {"color": colours.faint, "width": 1}},
-        increasing={"marker": {"color": colours.families["quant"]}},
-        decreasing={"marker": {"color": colours.families["lowrank"]}},
         totals={"marker": {"color": colours.families["prune"]}},
     )
+
+
+def _texts(labels: list[str], at: list[int], shown: list[str], colours: Paint) -> go.Scatter:
+    """The numbers, always right of the bar: plotly itself would put those of shrinking steps over the axis."""
+    place = {"textposition": "middle right", "cliponaxis": False, "hoverinfo": "skip"}
+    return go.Scatter(y=labels, x=at, text=[f" {s}" for s in shown], mode="text", textfont_color=colours.ink, **place)
 
 
 def _signed(change: int) -> str:

@@ -1,0 +1,159 @@
+"""The same image explained in two networks for the same class: did compression change what is looked at?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core.attribution import AttributionPair
+from ..core.errors import WorkbenchError
+from ..core.progress import Progress
+from ..core.values import Array
+from .maps import MapOf, grad_cam, integrated_gradients, no_convolution, occlusion, saliency
+
+
+def _never_refuses(network: nn.Module) -> str | None:
+    return None
+
+
+class AttributionMethod(NamedTuple):
+    """One way of explaining. refuses(network): why it is off for this network, or None."""
+
+    title: str
+    help: str
+    citation: str
+    map_of: MapOf
+    refuses: Callable[[nn.Module], str | None] = _never_refuses
+
+
+_METHODS = {
+    "integrated_gradients": AttributionMethod(
+        "Integrated Gradients",
+        "How much each pixel adds to the score on the way from a black image to this one.",
+        "Sundararajan et al., Axiomatic attribution for deep networks, 2017",
+        integrated_gradients,
+    ),
+    "grad_cam": AttributionMethod(
+        "Grad-CAM",
+        "Which region makes the last convolution speak for the class.",
+        "Selvaraju et al., Grad-CAM: visual explanations from deep networks, 2017",
+        grad_cam,
+        no_convolution,
+    ),
+    "occlusion": AttributionMethod(
+        "Occlusion",
+        "How much the score falls when a small square is blackened.",
+        "Zeiler and Fergus, Visualizing and understanding convolutional networks, 2014",
+        occlusion,
+    ),
+    "saliency": AttributionMethod(
+        "Saliency",
+        "How the score reacts when a pixel gets a little brighter.",
+        "Simonyan et al., Deep inside convolutional networks, 2013",
+        saliency,
+    ),
+}
+
+
+def attributions() -> dict[str, AttributionMethod]:
+    """Every attribution method by id, in the order of the menu."""
+    return dict(_METHODS)
+
+
+def attribute(
+    method: str,
+    dense: nn.Module,
+    compressed: nn.Module,
+    image: Tensor,
+    *,
+    label: int,
+    index: int = 0,
+    target: int | None = None,
+    progress: Progress | None = None,
+) -> AttributionPair:
+    """Both maps of one image for one class.
+
+    image: (channels, height, width); target: a class index, the dense network's answer when None. Neither network is
+    changed. WorkbenchError when the method is unknown or off for one of the networks; Cancelled between two chunks.
+    """
+    chosen, progress = _named(method), progress or Progress()
+    for network in (dense, compressed):
+        if (why := chosen.refuses(network)) is not None:
+            raise WorkbenchError(f"{chosen.title} cannot explain this network: {why}.")
+    logits = _logits(dense, image), _logits(compressed, image)
+    explained = _target(target, logits[0])
+    maps = []
+    for network, (name, low) in zip((dense, compressed), (("dense: ", 0.0), ("compressed: ", 0.5)), strict=True):
+        with _at_rest(network), torch.enable_grad():
+            found = chosen.map_of(network, image[None], explained, progress.part(low, low + 0.5, name))
+        maps.append(np.asarray(found.cpu().numpy(), np.float32))
+        progress.check()
+    probabilities = [float(torch.softmax(scores, 0)[explained]) for scores in logits]
+    answers = [int(scores.argmax()) for scores in logits]
+    alike, note = similarity(*maps), _note(*maps)
+    return AttributionPair(
+        method, index, label, explained, _picture(image), *maps, *probabilities, *answers, similarity=alike, note=note
+    )
+
+
+def similarity(first: Array, second: Array) -> float:
+    """Spearman's rank correlation of two maps, ties sharing their mean rank; 0 where just one of them is constant."""
+    a, b = _ranks(first), _ranks(second)
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float(np.ptp(a) == np.ptp(b))
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _named(method: str) -> AttributionMethod:
+    if method not in _METHODS:
+        raise WorkbenchError(f"There is no attribution method {method!r}; there are {', '.join(_METHODS)}.")
+    return _METHODS[method]
+
+
+def _target(target: int | None, logits: Tensor) -> int:
+    if target is None:
+        return int(logits.argmax())
+    if not 0 <= target < logits.numel():
+        raise WorkbenchError(f"The class to explain must be in 0 to {logits.numel() - 1}; got {target}.")
+    return target
+
+
+def _logits(network: nn.Module, image: Tensor) -> Tensor:
+    with _at_rest(network), torch.no_grad():
+        scores = network(image[None])
+    assert isinstance(scores, Tensor)
+    return scores[0]
+
+
+@contextmanager
+def _at_rest(network: nn.Module) -> Iterator[None]:
+    """In eval mode inside, so that BatchNorm learns nothing from an explanation; every module's own mode after."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _picture(image: Tensor) -> Array:
+    """The image in [0, 1], stretched only where it leaves that range (normalised inputs)."""
+    pixels = image.detach().cpu().numpy().astype(np.float32)
+    low, high = float(pixels.min()), float(pixels.max())
+    return pixels if low >= 0 and high <= 1 else (pixels - low) / (high - low)
+
+
+def _ranks(values: Array) -> Array:
+    _, place, counts = np.unique(values.reshape(-1), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]
+
+
+def _note(dense: Array, compressed: Array) -> str:
+    flat = [name for name, found in (("dense", dense), ("compressed", compressed)) if np.ptp(found) == 0]
+    return f"The map of the {' and the '.join(flat)} network is the same everywhere." if flat else ""
