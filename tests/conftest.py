@@ -28,16 +28,17 @@ class Branched(nn.Module):
         self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12)
         self.conv3, self.bn3 = nn.Conv2d(12, 8, 1), nn.BatchNorm2d(8)
         self.side = nn.Conv2d(8, 4, 1)
+        self.conv4 = nn.Conv2d(12, 6, 1)
         self.relu1, self.relu2, self.relu3, self.relu4 = (nn.ReLU() for _ in range(4))
         self.pool, self.flatten = nn.MaxPool2d(2), nn.Flatten()
-        self.fc1, self.fc2 = nn.Linear(12 * 4 * 4, 20), nn.Linear(20, 5)
+        self.fc1, self.fc2 = nn.Linear(6 * 4 * 4, 20), nn.Linear(20, 5)
 
     def forward(self, x):
         x = self.relu1(self.bn1(self.conv1(x)))
         y = self.bn3(self.conv3(self.depthwise(self.relu2(self.bn2(self.conv2(x))))))
         x = self.relu3(x + y)
         x = self.pool(torch.cat([x, torch.relu(self.side(x))], 1))
-        return self.fc2(self.relu4(self.fc1(self.flatten(x))))
+        return self.fc2(self.relu4(self.fc1(self.flatten(self.conv4(x)))))
 
 
 @pytest.fixture

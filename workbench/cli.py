@@ -14,12 +14,11 @@ import msgspec
 
 from . import __version__
 from .core.errors import Cancelled, WorkbenchError
-from .core.knob import knobs_of
+from .core.knob import knobs_of, spelled
 from .core.progress import Progress
 from .core.recipe import Recipe
 from .core.records import Measurement, Run, Sensitivity, measurement_json
 from .data import datasets, load_dataset
-from .docs import spelled
 from .experiment.file import measure_file
 from .experiment.run import run
 from .experiment.sensitivity import scan

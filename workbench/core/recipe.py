@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from .errors import WorkbenchError
-from .knob import Value
+from .knob import Value, spelled
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,8 @@ class Step:
 
     def __str__(self) -> str:
         """The command line's spelling: `quant.kmeans_share:bits=4,init=linear@fc1+fc2`."""
-        pairs = ",".join(f"{name}={_spelled(value)}" for name, value in self.knobs.items())
+        pairs = ",".join(f"{name}={spelled(value)}" for name, value in self.knobs.items())
         return self.method + (f":{pairs}" if pairs else "") + ("@" + "+".join(self.layers) if self.layers else "")
-
-
-def _spelled(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ kept as plain index maps, so that masking and removing never trace again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
 from ..core.errors import WorkbenchError
+from ..core.values import Array
 
 OUT, IN = "out", "in"
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -25,7 +26,11 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One dimension of one module that shrinks with the group. units: which unit each position belongs to."""
+    """One dimension of one module that shrinks with the group.
+
+    units: (positions,) the unit that each position belongs to, -1 for a position of another group, as after a
+    concatenation.
+    """
 
     module: str
     side: str
@@ -33,7 +38,7 @@ class Member:
 
     def kept(self, keep: Tensor) -> Tensor:
         """Positions that stay. keep: (units,) bool -> (positions,) bool."""
-        return keep[self.units]
+        return torch.where(self.units >= 0, keep[self.units.clamp_min(0)], True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +118,23 @@ def _group(raw: Sequence[tuple[object, list[int]]], names: Mapping[nn.Module, st
         if module not in names:  # an element-wise or reshaping operation: nothing to shrink
             continue
         side = OUT if "out_channels" in item.dep.handler.__name__ else IN
-        refusal = refusal or _why_not(module, names[module])
-        units = torch.empty(len(item.idxs), dtype=torch.long)
-        units[torch.as_tensor(list(item.idxs))] = torch.as_tensor(list(item.root_idxs))
-        members.append(Member(names[module], side, units))
         if side == OUT and isinstance(module, nn.Conv2d | nn.Linear) and not _depthwise(module):
             producers.append(names[module])
+        why = _why_not(module, names[module])
+        if why:
+            refusal = refusal or why
+            continue
+        units = torch.full((_positions(module, side),), -1)
+        units[torch.as_tensor(list(item.idxs))] = torch.as_tensor(list(item.root_idxs))
+        members.append(Member(names[module], side, units))
     producers.sort(key=lambda name: order.get(name, 0))
-    count = max(int(member.units.max()) + 1 for member in members)
-    return Group(tuple(producers), count, tuple(members), refusal)
+    return Group(tuple(producers), len(raw[0].idxs), tuple(members), refusal)
+
+
+def _positions(module: nn.Module, side: str) -> int:
+    weight = getattr(module, "weight", None)
+    assert isinstance(weight, Tensor), f"a {type(module).__name__} has no weight to narrow"
+    return weight.shape[1 if side == IN and weight.ndim > 1 and not _depthwise(module) else 0]
 
 
 def _why_not(module: nn.Module, name: str) -> str:
@@ -145,7 +158,7 @@ def _checked(group: Group, network: nn.Module, example: Tensor) -> Group:
     keep = torch.ones(group.count, dtype=torch.bool)
     keep[0] = False
     smaller = copy.deepcopy(network)
-    shrink(smaller, group, keep)
+    shrink(smaller, kept_positions([(group, keep)]))
     try:
         with torch.no_grad():
             same = smaller(example).shape == network(example).shape
@@ -156,22 +169,37 @@ def _checked(group: Group, network: nn.Module, example: Tensor) -> Group:
     return Group(group.producers, group.count, group.members, why)
 
 
-def shrink(network: nn.Module, group: Group, keep: Tensor) -> None:
-    """Take the units of a group out of `network`, in place. keep: (units,) bool, at least one True."""
-    assert bool(keep.any()), "a layer keeps at least one unit"
-    for member in group.members:
-        module, kept = network.get_submodule(member.module), member.kept(keep)
+Kept = dict[tuple[str, str], Tensor]
+"""(module, side) -> which positions of that dimension stay, bool."""
+
+
+def kept_positions(choices: Iterable[tuple[Group, Tensor]]) -> Kept:
+    """What stays of every dimension when each group keeps its units; several groups may share a dimension."""
+    kept: Kept = {}
+    for group, keep in choices:
+        assert bool(keep.any()), "a layer keeps at least one unit"
+        for member in group.members:
+            place = member.module, member.side
+            stays = member.kept(keep)
+            kept[place] = kept[place] & stays if place in kept else stays
+    return kept
+
+
+def shrink(network: nn.Module, kept: Kept) -> None:
+    """Take everything else out of `network`, in place."""
+    for (name, side), stays in kept.items():
+        module = network.get_submodule(name)
+        if bool(stays.all()) or (side == IN and _depthwise(module)):  # a depthwise layer shrinks with its outputs
+            continue
         if isinstance(module, _NORMS):
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                _select(module, name, kept, 0)
-            module.num_features = int(kept.sum())
-        elif member.side == OUT:
-            _select(module, "weight", kept, 0)
-            _select(module, "bias", kept, 0)
-            _resize(module, OUT, int(kept.sum()))
-        elif not _depthwise(module):  # a depthwise layer has shrunk with its outputs
-            _select(module, "weight", kept, 1)
-            _resize(module, IN, int(kept.sum()))
+            for tensor in ("weight", "bias", "running_mean", "running_var"):
+                _select(module, tensor, stays, 0)
+            module.num_features = int(stays.sum())
+            continue
+        _select(module, "weight", stays, 0 if side == OUT else 1)
+        if side == OUT:
+            _select(module, "bias", stays, 0)
+        _resize(module, side, int(stays.sum()))
 
 
 def silence(network: nn.Module, group: Group, keep: Tensor) -> None:
@@ -185,18 +213,19 @@ def silence(network: nn.Module, group: Group, keep: Tensor) -> None:
                         getattr(module, name)[~member.kept(keep)] = 0
 
 
-def shrink_stored(model: Compressed, group: Group, keep: Tensor) -> None:
-    """`shrink` for a network on its way through the steps: what is known of its stored tensors shrinks along."""
-    masks = {m.module: model.encoded.get(f"{m.module}.weight") for m in group.members}
-    shrink(model.network, group, keep)
-    for member in group.members:
-        old = masks[member.module]
-        if old is None or old.keep is None:
-            continue
-        axis = 0 if member.side == OUT else 1
-        mask = old.keep.compress(member.kept(keep).numpy(), axis=axis)
-        weight = model.network.get_submodule(member.module).weight.detach().numpy()
-        model.encoded[f"{member.module}.weight"] = Encoded.dense(weight).restrict(mask)
+def shrink_stored(model: Compressed, kept: Kept) -> None:
+    """`shrink` for a network on its way through the steps: the supports of its stored tensors shrink along."""
+    shrink(model.network, kept)
+    supports: dict[str, Array] = {}
+    for (name, side), stays in kept.items():
+        old = model.encoded.get(f"{name}.weight")
+        if old is not None and old.keep is not None:
+            whole = supports.get(name, old.keep)
+            supports[name] = whole.compress(stays.numpy(), axis=0 if side == OUT else 1)
+    for name, support in supports.items():
+        weight = model.network.get_submodule(name).weight
+        assert isinstance(weight, Tensor)
+        model.encoded[f"{name}.weight"] = Encoded.dense(weight.detach().numpy()).restrict(support)
 
 
 def _select(module: nn.Module, name: str, kept: Tensor, dim: int) -> None:

@@ -14,7 +14,7 @@ from ...core.context import Context
 from ...core.knob import knob
 from ...core.method import ModelMethod
 from ...core.order import NETWORK, TRAINING, Done, reason_against
-from ...layers.channels import groups_of, shrink
+from ...layers.channels import groups_of, kept_positions, shrink
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,9 @@ def distillation_loss(z_s: Tensor, z_t: Tensor, y: Tensor, temperature: float, w
 def thinner(network: nn.Module, width: float, context: Context) -> nn.Module:
     """A copy with `width` of each hidden layer's units and fresh weights drawn from the context's seed."""
     student = Compressed.of(network).network
-    for group in groups_of(network, context.input_shape):
-        if not group.refusal:
-            keep = torch.arange(group.count) < max(1, round(width * group.count))
-            shrink(student, group, keep)
+    groups = [g for g in groups_of(network, context.input_shape) if not g.refusal]
+    widths = [max(1, round(width * g.count)) for g in groups]
+    shrink(student, kept_positions((g, torch.arange(g.count) < w) for g, w in zip(groups, widths, strict=True)))
     generator = context.generator("student")
     for layer in layers_of(student):
         _draw(student.get_submodule(layer.name), generator)

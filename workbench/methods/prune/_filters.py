@@ -16,7 +16,7 @@ from ...core.knob import knob
 from ...core.method import StructuredMethod, chosen
 from ...core.order import SHAPE
 from ...core.records import Decision
-from ...layers.channels import IN, Group, groups_of, shrink_stored, silence
+from ...layers.channels import IN, Group, groups_of, kept_positions, shrink_stored, silence
 from ._scores import histogram
 
 
@@ -65,7 +65,9 @@ class FilterMethod(StructuredMethod):
                 (self.score(self._seen(model.network, name, lost)) for name in group.producers), torch.zeros(())
             )
             choice = Choice(group, scores, self._keep(scores))
-            lost |= {m.module: ~m.kept(choice.keep) for m in group.members if m.side == IN}
+            for member in (m for m in group.members if m.side == IN):
+                gone = ~member.kept(choice.keep)
+                lost[member.module] = lost.get(member.module, torch.zeros_like(gone)) | gone
             choices.append(choice)
         return choices
 
@@ -75,8 +77,7 @@ class FilterMethod(StructuredMethod):
         for i, choice in enumerate(choices):
             context.progress(f"{self.title}: {choice.group.producers[0]}", i / len(choices))
             self._record(model, choice)
-            if not bool(choice.keep.all()):
-                shrink_stored(model, choice.group, choice.keep)
+        shrink_stored(model, kept_positions((choice.group, choice.keep) for choice in choices))
         self._compare(masked.network, model.network, context)
         return model
 
