@@ -1,0 +1,134 @@
+"""The zoo: counts against the papers, seeds, weights that say how good they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from workbench.core.errors import FileError, WorkbenchError
+from workbench.data import load_dataset
+from workbench.measure.accuracy import accuracy
+from workbench.networks import build, digest_of, network_named, networks, pretrained, read_info, weights_info
+from workbench.networks._pretrained import FOLDER
+from workbench.train import command_for, recommended
+
+PARAMETERS = {"lenet_300_100": 266_610, "lenet5": 431_080, "lenet5_1998": 61_706}
+MACS = {
+    "lenet_300_100": 784 * 300 + 300 * 100 + 100 * 10,
+    "lenet5": 24**2 * 20 * 25 + 8**2 * 50 * 20 * 25 + 800 * 500 + 500 * 10,
+    "lenet5_1998": 28**2 * 6 * 25 + 10**2 * 16 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10,
+}
+BUNDLED = [("lenet5", "digits"), ("lenet5_1998", "digits"), ("lenet_300_100", "digits")]
+
+
+def _macs_by_shapes(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Output values x inputs of each: counted from what passes through, not from the layers' attributes."""
+    seen: list[int] = []
+
+    def count(module: nn.Module, given: object, out: torch.Tensor) -> None:
+        if hasattr(module, "weight"):
+            seen.append(out.numel() * module.weight[0].numel())
+
+    hooks = [m.register_forward_hook(count) for m in network.modules()]
+    with torch.no_grad():
+        network(torch.zeros(1, *input_shape))
+    for hook in hooks:
+        hook.remove()
+    return sum(seen)
+
+
+@pytest.mark.parametrize("name", networks())
+def test_spec(name: str) -> None:
+    spec, network = network_named(name), build(name)
+    assert spec.name == name and re.search(r"\b(19|20)\d\d\b", spec.citation)
+    assert sum(p.numel() for p in network.parameters()) == spec.parameters == PARAMETERS[name]
+    assert _macs_by_shapes(network, spec.input_shape) == spec.macs == MACS[name]
+    with torch.no_grad():
+        assert network(torch.zeros(3, *spec.input_shape)).shape == (3, spec.classes)
+
+
+def test_counts_of_the_papers() -> None:
+    assert round(MACS["lenet5"] / 1e6, 3) == 2.293 and round(MACS["lenet5_1998"] / 1e6, 3) == 0.417
+
+
+@pytest.mark.parametrize("name", networks())
+def test_each_operation_is_a_module_of_its_own(name: str) -> None:
+    network = build(name)
+    children = dict(network.named_children())
+    assert len(set(map(id, children.values()))) == len(children)
+    assert isinstance(children["flatten"], nn.Flatten)
+    assert not any(m.inplace for m in children.values() if isinstance(m, nn.ReLU))
+    nodes = [n for n in torch.fx.symbolic_trace(network).graph.nodes if n.op not in ("placeholder", "output")]
+    assert [n.op for n in nodes] == ["call_module"] * len(children)
+    assert [n.target for n in nodes] == list(children)
+
+
+def test_the_names_that_others_rely_on() -> None:
+    weighted = {n: [k for k, m in build(n).named_children() if hasattr(m, "weight")] for n in PARAMETERS}
+    assert weighted["lenet5"] == ["conv1", "conv2", "fc1", "fc2"]
+    assert weighted["lenet5_1998"] == ["conv1", "conv2", "fc1", "fc2", "fc3"]
+    assert weighted["lenet_300_100"] == ["fc1", "fc2", "fc3"]
+
+
+@pytest.mark.parametrize("name", networks())
+def test_the_seed_alone_decides(name: str) -> None:
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    first = digest_of(build(name, seed=1))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(8)
+    assert digest_of(build(name, seed=1)) == first != digest_of(build(name, seed=2))
+    assert not build(name).training
+
+
+def test_unknown_names_are_refused_with_the_list() -> None:
+    for ask in (network_named, build):
+        with pytest.raises(WorkbenchError, match=r"There is no network 'lenet'; there are lenet5, .*lenet_300_100"):
+            ask("lenet")
+    with pytest.raises(WorkbenchError, match=r"no bundled weights of lenet5 on mnist; there are lenet5 on digits, "):
+        pretrained("lenet5", "mnist")
+    with pytest.raises(WorkbenchError, match="There is no network"):
+        pretrained("lenet", "digits")
+    assert weights_info("lenet5", "mnist") is None and weights_info("lenet5", "../digits") is None
+
+
+@pytest.mark.parametrize(("name", "dataset"), BUNDLED)
+def test_bundled_weights_are_as_good_as_they_say(name: str, dataset: str) -> None:
+    info, network, data = weights_info(name, dataset), pretrained(name, dataset), load_dataset(dataset)
+    assert info is not None and not network.training
+    assert (info.network, info.dataset, info.data_digest) == (name, dataset, data.digest)
+    assert info.digest == digest_of(network)
+    for record in (info.test, info.validation):
+        again = accuracy(network, data.split(record.split), split=record.split)
+        assert (again.correct, again.n, again.per_class) == (record.correct, record.n, record.per_class)
+        assert again.loss == pytest.approx(record.loss, rel=1e-4)
+    assert info.test.split == "test" and info.validation.split == "validation"
+    assert info.test.accuracy >= 0.98
+
+
+@pytest.mark.parametrize(("name", "dataset"), BUNDLED)
+def test_the_plain_command_makes_the_bundled_weights(name: str, dataset: str) -> None:
+    info = weights_info(name, dataset)
+    assert info is not None
+    assert info.command == f"workbench train --network {name} --dataset {dataset}"
+    assert info.command == command_for(name, dataset, recommended(name, dataset))
+    assert info.recipe == {k: getattr(recommended(name, dataset), k) for k in info.recipe}
+    assert (info.seed, info.epochs) == (info.recipe["seed"], info.recipe["epochs"])
+    assert {"torch", "numpy", "workbench", "python"} <= set(info.versions)
+
+
+def test_bundled_weights_are_small_and_complete() -> None:
+    files = sorted(FOLDER.glob("*"))
+    assert sorted(p.name for p in files) == [f"{n}-{d}.safetensors" for n, d in sorted(BUNDLED)]
+    assert sum(p.stat().st_size for p in files) < 4_000_000
+
+
+def test_a_file_without_a_story_is_refused(tmp_path) -> None:
+    path = tmp_path / "x.safetensors"
+    for content in (b"", b"nonsense", b"\x02\0\0\0\0\0\0\0{}"):
+        path.write_bytes(content)
+        with pytest.raises(FileError, match="is not a file of weights made by workbench train"):
+            read_info(path)
