@@ -117,7 +117,7 @@ def unpack(data: bytes, *, limit: int | None = None) -> Artifact:
     for name in names:
         start = cursor.at
         tensors[name], roles[name] = read_tensor(meta, cursor, most)
-        most -= max(1, math.prod(tensors[name].shape))
+        most -= math.prod(tensors[name].shape)
         tensor_bytes[name] = cursor.at - start
     if meta.left or cursor.left:
         raise FileError(f"The file holds {meta.left + cursor.left} bytes that belong to no tensor.")
@@ -173,7 +173,7 @@ def _most_entries(file_bytes: int, limit: int | None) -> int:
 
 
 def _entries(tensors: Mapping[str, Encoded]) -> int:
-    return sum(max(1, math.prod(max(1, length) for length in encoded.shape)) for encoded in tensors.values())
+    return sum(math.prod(encoded.shape) for encoded in tensors.values())
 
 
 def write(

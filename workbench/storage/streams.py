@@ -96,7 +96,8 @@ def outlook(tally: Tally, coder: str) -> int:
     plain = packed_bytes(tally.n, width_of(max(0, tally.k - 1)))
     if coder == "none" or tally.counts is None or tally.k < 2:
         return plain
-    bits = max(entropy_bits(tally.counts), tally.n if coder == "huffman" else 0)
+    # No Huffman code is shorter than a bit, however frequent its symbol.
+    bits = entropy_bits(tally.counts, least=1.0 if coder == "huffman" else 0.0)
     coded = int(bits / 8 + _TABLE_ENTRY_BYTES * tally.k)
     return min(plain, coded) if coder == "smallest" else coded
 
@@ -140,11 +141,10 @@ def _range(tally: Tally) -> Way:
     return Way("range", tally, levels, m, table + ranges.coded_bytes(ranges.information(tally.counts, levels, m)))
 
 
-def entropy_bits(counts: Array) -> float:
-    """n times the entropy of the stream, in bits. counts: (k,)."""
+def entropy_bits(counts: Array, *, least: float = 0.0) -> float:
+    """n times the entropy of the stream, in bits, no symbol counted with fewer than `least`. counts: (k,), some > 0."""
     used = counts[counts > 0]
-    n = int(used.sum())
-    return float(used @ np.log2(n / used)) if n else 0.0
+    return float(used @ np.maximum(least, np.log2(used.sum() / used)))
 
 
 @dataclass(frozen=True)

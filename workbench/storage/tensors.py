@@ -15,7 +15,9 @@ _MOST_AXES = 8
 
 
 def write_tensor(sink: Sink, encoded: Encoded, role: str) -> None:
-    """Describe and store one tensor."""
+    """Describe and store one tensor; FileError if it is empty."""
+    if 0 in encoded.shape:
+        raise FileError(f"A tensor of shape {encoded.shape} is empty and cannot be stored.")
     meta = sink.meta
     meta.uint(KINDS.index(encoded.values.kind))
     meta.uint(ROLES.index(role))
@@ -32,8 +34,9 @@ def read_tensor(meta: Cursor, payload: Payload, most: int) -> tuple[Encoded, str
     kind, role = KINDS[meta.uint(len(KINDS) - 1)], ROLES[meta.uint(len(ROLES) - 1)]
     coder = CODERS[meta.uint(len(CODERS) - 1)]
     shape = tuple(meta.uint((1 << 31) - 1) for _ in range(meta.uint(_MOST_AXES)))
-    # Empty axes count as one: numpy multiplies the others all the same.
-    if math.prod(max(1, length) for length in shape) > most:
+    if 0 in shape:
+        raise FileError(f"The file claims an empty tensor, of shape {shape}.")
+    if math.prod(shape) > most:
         raise FileError(f"The file claims a tensor of shape {shape} where {most} more entries are allowed.")
     support = meta.uint(len(NAMES) - 1)
     keep = read_support(support, shape, meta, payload)
