@@ -23,7 +23,7 @@ def test_what_is_listed_is_what_is_loaded(name: str) -> None:
         batch = data.split(split)
         assert tuple(batch.images.shape[1:]) == data.input_shape == info.input_shape
         assert batch.images.dtype == torch.float32 and batch.labels.dtype == torch.int64
-        assert 0 <= float(batch.images.min()) and float(batch.images.max()) <= 1
+        assert float(batch.images.min()) >= 0 and float(batch.images.max()) <= 1
         assert set(batch.labels.tolist()) == set(range(len(data.classes)))
 
 
