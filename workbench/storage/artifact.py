@@ -32,6 +32,7 @@ from .wire import Cursor, Payload, Writer
 MAGIC = b"WBZ"
 VERSION = 1
 CHECKSUM_BYTES = 4
+MOST_BYTES = 1 << 31
 _MOST_DIRECTORY = 1 << 20
 
 
@@ -169,7 +170,7 @@ def _inflate(deflated: memoryview) -> bytes:
 
 
 def _most_entries(file_bytes: int, limit: int | None) -> int:
-    return (min(1 << 31, (1 << 26) + 4096 * file_bytes) if limit is None else limit) // 4
+    return (min(MOST_BYTES, (1 << 26) + 4096 * file_bytes) if limit is None else limit) // 4
 
 
 def _entries(tensors: Mapping[str, Encoded]) -> int:
@@ -200,8 +201,11 @@ def write(
 def read(path: str | Path, *, limit: int | None = None) -> Artifact:
     """Unpack the file `path`; FileError, which names it, for anything that is not an artifact."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode):
             raise FileError(f"{path} is not a file.")
+        if about.st_size > MOST_BYTES:
+            raise FileError(f"{path} has {about.st_size} bytes; an artifact has at most {MOST_BYTES}.")
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
