@@ -7,8 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ..core.attribution import AttributionPair
 from ..core.compressed import Compressed
+from ..core.errors import WorkbenchError
 from ..core.knob import knobs_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe
@@ -144,6 +147,11 @@ class Live:
 
         self._worker.submit("fill", job, rank=2)
 
+    def baseline(self, network: str, dataset: str) -> None:
+        """Measure the dense network, which every curve is compared with; Measured, at once when it is known."""
+        recipe = Recipe(network, dataset)
+        self._worker.submit("baseline", lambda progress: self._measure(recipe, progress), rank=1)
+
     def sensitivity(self, recipe: Recipe, step: int) -> None:
         """Scan every layer with the method of one step; Sensed grows layer by layer."""
         recipe = canonical(recipe)
@@ -156,8 +164,9 @@ class Live:
         def job(progress: Progress) -> None:
             subject = self._subject(recipe)
             model = self._compressed(recipe, subject, progress.part(0.0, 0.5))
-            batch = subject.dataset.split(SPLIT)
-            pair = attribute(method, subject.network, model.network, batch, index, progress=progress.part(0.5, 1.0))
+            image, label = _image(subject, index)
+            rest = progress.part(0.5, 1.0)
+            pair = attribute(method, subject.network, model.network, image, label=label, index=index, progress=rest)
             self._notify(Attributed(recipe, pair))
 
         self._worker.submit("attribution", job, rank=1)
@@ -269,3 +278,11 @@ class Live:
             self._files[recipe.key] = data
             while len(self._files) > _FILES:
                 self._files.popitem(last=False)
+
+
+def _image(subject: Subject, index: int) -> tuple[Tensor, int]:
+    """(image, label) of the validation split by number."""
+    batch = subject.dataset.split(SPLIT)
+    if not 0 <= index < len(batch.labels):
+        raise WorkbenchError(f"The image must be an integer in [0, {len(batch.labels) - 1}]; got {index}.")
+    return batch.images[index], int(batch.labels[index])

@@ -156,7 +156,7 @@ def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
 def _provenance(making: Making) -> Provenance:
     return Provenance(
         workbench=__version__,
-        torch=torch.__version__,
+        torch=str(torch.__version__),
         numpy=np.__version__,
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}",
