@@ -113,15 +113,16 @@ def heatmap(view: SensitivityView, *, dark: bool = False) -> go.Figure:
         zmin=0,
         zmax=max(top, 1.0),
         colorscale=[[0, paint(dark).paper], [1, paint(dark).families["quant"]]],
-        colorbar={"title": {"text": "points lost"}, "thickness": 14, "outlinewidth": 0},
+        colorbar={"title": {"text": "points lost", "font": {"size": 12}}, "thickness": 14, "outlinewidth": 0},
         hovertemplate=f"%{{y}} at {view.knob} %{{x}}: %{{text}} points lost<extra></extra>",
         xgap=2,
         ygap=2,
         hoverongaps=False,
     )
-    if any(x is None for row in lost for x in row):
-        drawn.update_layout(plot_bgcolor=paint(dark).grid, title_subtitle_text=f"{view.state} Grey: not measured.")
-    drawn.update_xaxes(title_text=_axis(view), type="category", showgrid=False)
+    missing = any(x is None for row in lost for x in row)
+    drawn.update_layout(plot_bgcolor=paint(dark).grid)
+    title = _axis(view) + (" (grey: not measured)" if missing else "")
+    drawn.update_xaxes(title_text=title, type="category", showgrid=False)
     return drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
 
 
@@ -167,7 +168,7 @@ def _state(sensitivity: Sensitivity, measured: dict[tuple[str, float], float]) -
     """What the scan says so far, in one sentence."""
     if not measured:
         return ""
-    done = "" if sensitivity.complete else f" so far ({len(sensitivity.points)} points measured)"
+    done = "" if sensitivity.complete else " so far"
     (layer, value), loss = max(measured.items(), key=lambda item: item[1])
     if loss <= 0:
         return f"No layer alone lost any accuracy{done}."

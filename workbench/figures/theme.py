@@ -105,9 +105,9 @@ def styles(families: Iterable[str], dark: bool = False) -> list[Style]:
 
 
 def series(n: int, dark: bool = False) -> list[Style]:
-    """Styles for n layers, told apart by colour, marker and dash."""
+    """Styles for n layers, told apart by colour, and up to 60 by marker and dash alone."""
     colours = list(paint(dark).families.values())
-    return [Style(colours[i % 8], MARKERS[i % 10], DASHES[(i + i // 8) % 6]) for i in range(n)]
+    return [Style(colours[i % 8], MARKERS[i % 10], DASHES[(i + i // 10) % 6]) for i in range(n)]
 
 
 def _start(dash: str) -> int:
