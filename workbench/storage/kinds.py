@@ -57,8 +57,8 @@ def read_values(kind: str, place: Place) -> Values:
     return _READERS[kind](place)
 
 
-def _write_codes(sink: Sink, codes: Array, coder: str) -> None:
-    sink.stream("codes", [Option((), Tally.of(codes), lambda: codes)], coder)
+def _write_codes(sink: Sink, codes: Array, coder: str, tally: Tally | None = None) -> None:
+    sink.stream("codes", [Option((), tally or Tally.of(codes), lambda: codes)], coder)
 
 
 def _read_floats(place: Place) -> Values:
@@ -68,12 +68,13 @@ def _read_floats(place: Place) -> Values:
 def _write_codebook(sink: Sink, values: Codebook, coder: str) -> None:
     """Entries of the book that no code uses are left out."""
     codes, book = values.codes, values.book
-    used = np.bincount(codes, minlength=book.size) > 0
+    counts = np.bincount(codes, minlength=book.size)
+    used = counts > 0
     if not used.all():
-        codes, book = (np.cumsum(used) - 1)[codes], book[used]
+        codes, book, counts = (np.cumsum(used) - 1)[codes], book[used], counts[used]
     sink.meta.uint(book.size)
     sink.floats("codebooks", book)
-    _write_codes(sink, codes, coder)
+    _write_codes(sink, codes, coder, Tally.of_counts(counts))
 
 
 def _read_codebook(place: Place) -> Values:

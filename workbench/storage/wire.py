@@ -103,10 +103,11 @@ def pack_bits(numbers: Array, width: int) -> bytes:
     """Fixed width packing, first number in the highest bits. numbers: (n,) integers in [0, 2**width), width <= 32."""
     if width == 0 or numbers.size == 0:
         return b""
-    size = 1 if width <= 8 else 2 if width <= 16 else 4
-    octets = np.ascontiguousarray(numbers.astype(f">u{size}")).view(np.uint8).reshape(-1, size)
-    bits = np.unpackbits(octets, axis=1)[:, 8 * size - width :]
-    return np.packbits(bits.reshape(-1)).tobytes()
+    size = packed_bytes(numbers.size, width)
+    if width <= 8:
+        return _pack_eights(numbers, width)[:size]
+    octets = np.ascontiguousarray(numbers.astype(">u4")).view(np.uint8).reshape(-1, 4)
+    return np.packbits(np.unpackbits(octets, axis=1)[:, 32 - width :].reshape(-1)).tobytes()
 
 
 def unpack_bits(data: bytes | memoryview, width: int, count: int) -> Array:
@@ -114,8 +115,31 @@ def unpack_bits(data: bytes | memoryview, width: int, count: int) -> Array:
     dtype = np.int32 if width < 32 else np.int64
     if width == 0 or count == 0:
         return np.zeros(count, dtype)
-    size = 1 if width <= 8 else 2 if width <= 16 else 4
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * width).reshape(count, width)
-    padded = np.zeros((count, 8 * size), np.uint8)
-    padded[:, 8 * size - width :] = bits
-    return np.packbits(padded, axis=1).view(f">u{size}").reshape(-1).astype(dtype)
+    octets = np.frombuffer(data, np.uint8)
+    if width <= 8:
+        return _unpack_eights(octets, width)[:count]
+    padded = np.zeros((count, 32), np.uint8)
+    padded[:, 32 - width :] = np.unpackbits(octets, count=count * width).reshape(count, width)
+    return np.packbits(padded, axis=1).view(">u4").reshape(-1).astype(dtype)
+
+
+def _pack_eights(numbers: Array, width: int) -> bytes:
+    """Eight numbers of up to 8 bits make one word of `width` whole bytes."""
+    eights = np.zeros((-(-numbers.size // 8), 8), np.uint64)
+    eights.reshape(-1)[: numbers.size] = numbers
+    words = np.zeros(len(eights), np.uint64)
+    for i in range(8):
+        words |= eights[:, i] << np.uint64(width * (7 - i))
+    return words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - width :].tobytes()
+
+
+def _unpack_eights(octets: Array, width: int) -> Array:
+    padded = np.zeros((-(-octets.size // width), 8), np.uint8)
+    filled = np.zeros((len(padded), width), np.uint8)
+    filled.reshape(-1)[: octets.size] = octets
+    padded[:, 8 - width :] = filled
+    words = padded.view(">u8").reshape(-1).astype(np.uint64)
+    out = np.empty((len(words), 8), np.int32)
+    for i in range(8):
+        out[:, i] = words >> np.uint64(width * (7 - i)) & np.uint64((1 << width) - 1)
+    return out.reshape(-1)

@@ -1,0 +1,109 @@
+"""Speed and size of the artifact against a plain Python coder and zlib, in one run: python tests/benchmarks/storage.py.
+
+MB/s counts the float32 weights that a file stands for; the ratio is those bytes by the file's.
+"""
+
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from storage_samples import network
+
+from workbench.storage import huffman
+from workbench.storage.artifact import pack, unpack
+from workbench.storage.estimate import estimate_bytes
+
+
+def best(function, runs=7):
+    """(fastest seconds, result)."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        result = function()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def row(name, megabytes, seconds, size):
+    writes, reads = (f"{1e3 * s:9.2f} ms {megabytes / s:9.1f} MB/s" for s in seconds)
+    print(f"{name:44}{writes}{reads}{size:>12,} bytes {1e6 * megabytes / size:7.1f}x")
+
+
+def python_huffman(symbols, lengths):
+    """One symbol after the other, as a textbook writes it."""
+    codes, sizes = huffman.canonical_codes(lengths).tolist(), lengths.tolist()
+    word = bits = 0
+    out = bytearray()
+    for symbol in symbols:
+        word, bits = word << sizes[symbol] | codes[symbol], bits + sizes[symbol]
+        while bits >= 8:
+            bits -= 8
+            out.append(word >> bits)
+            word &= (1 << bits) - 1
+    out.append(word << (8 - bits) & 255)
+    return bytes(out)
+
+
+def python_huffman_back(data, lengths, n):
+    """One bit after the other, with a dictionary of code words."""
+    codes, sizes = huffman.canonical_codes(lengths).tolist(), lengths.tolist()
+    symbols = {(sizes[s], codes[s]): s for s in range(len(sizes)) if sizes[s]}
+    out, word, bits = [], 0, 0
+    for octet in data:
+        for shift in range(7, -1, -1):
+            word, bits = word << 1 | octet >> shift & 1, bits + 1
+            if (bits, word) in symbols:
+                out.append(symbols[bits, word])
+                word = bits = 0
+    return out[:n]
+
+
+def both_ways(sample, name):
+    """A row for the file and a line for its estimate."""
+    megabytes = sum(4 * e.decode().size for e in sample[0].values()) / 1e6
+    to, packed = best(lambda: pack(*sample))
+    back, _ = best(lambda: unpack(packed.data))
+    row(name, megabytes, (to, back), len(packed.data))
+    seconds, size = best(lambda: estimate_bytes(*sample))
+    off = size / len(packed.data) - 1
+    print(f"{'':8}estimate {1e3 * seconds:.2f} ms, {to / seconds:.1f} times faster, {off:+.3%} off")
+
+
+def with_zlib(sample):
+    """A row for the decoded floats under zlib."""
+    raw = b"".join(e.decode().tobytes() for e in sample[0].values())
+    to, squeezed = best(lambda: zlib.compress(raw, 9), 1)
+    back, _ = best(lambda: zlib.decompress(squeezed))
+    row("        the same floats, zlib 9", len(raw) / 1e6, (to, back), len(squeezed))
+
+
+def huffman_alone():
+    """Our coder and a plain Python one on the codes of one layer."""
+    codes = network(pruned=0.9)[0]["fc1.weight"].values.codes
+    lengths, listed = huffman.code_lengths(np.bincount(codes)), codes.tolist()
+    ours, data = best(lambda: huffman.encode(codes, lengths))
+    plain, expected = best(lambda: python_huffman(listed, lengths), 3)
+    back, found = best(lambda: huffman.decode(data, lengths, codes.size))
+    plain_back, expected_back = best(lambda: python_huffman_back(data, lengths, codes.size), 3)
+    assert data == expected and found.tolist() == expected_back
+    print(f"Huffman alone, {codes.size:,} codes, against a Python loop:")
+    print(f"write {1e3 * ours:.2f} ms, {plain / ours:.1f} times faster")
+    print(f"read {1e3 * back:.2f} ms, {plain_back / back:.1f} times faster")
+
+
+def main():
+    """Print the table."""
+    print(f"{'lenet5, 431,080 parameters':44}{'write':>25}{'read':>25}")
+    for pruned, bits in [(0.9, 4), (0.99, 2), (0.5, 4), (0.0, 4), (0.0, 8)]:
+        for coder in ("smallest", "range", "huffman", "none"):
+            both_ways(network(pruned=pruned, bits=bits, coder=coder), f"{pruned:.0%} pruned, {bits} bits, {coder}")
+        with_zlib(network(pruned=pruned, bits=bits))
+    huffman_alone()
+
+
+if __name__ == "__main__":
+    main()
