@@ -190,7 +190,7 @@ def test_the_chosen_epoch_is_best_on_validation(few_images: Dataset) -> None:
 
 def test_it_learns() -> None:
     trained = train_network("lenet_300_100", "digits", settings=TrainSettings(epochs=15, batch=24))
-    assert trained.validation.accuracy > 0.8
+    assert trained.validation.accuracy > 0.7
     assert trained.history[-1].loss < trained.history[0].loss / 3
 
 
