@@ -1,1 +1,1 @@
-"""The app: state, controls, panels. The only place that knows widgets."""
+"""The app: state without widgets, widgets that only show it, one worker, and a page in the browser."""

@@ -1,1 +1,1 @@
-"""One view per file: from state to widgets, no arithmetic."""
+"""The parts of the page, one file each: they show the state and set it, and meet nowhere else."""

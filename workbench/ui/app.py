@@ -1,0 +1,77 @@
+"""The app: `from workbench.ui.app import show; show()` in a notebook, under Voila or in JupyterLab."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..core.errors import WorkbenchError
+from ..core.recipe import Recipe
+from ..experiment.live import Live
+from ..experiment.store import Store
+from .choices import Choices, default_step, installed
+from .debounce import Timer
+from .engine import Engine
+from .events import Events
+from .layout import page
+from .state import State
+from .widgets import close_all
+
+DATASET, NETWORK, METHOD = "digits", "lenet5", "prune.magnitude_iter"
+
+
+class App:
+    """The page with its state. Displays itself; `close` ends the worker and frees every widget."""
+
+    def __init__(
+        self,
+        *,
+        choices: Choices | None = None,
+        live: Callable[[Events], Live] | None = None,
+        timer: Callable[[float, Callable[[], None]], Timer] | None = None,
+    ) -> None:
+        self.state = State(choices or installed())
+        self.live = live(Events(self.state)) if live else self._live()
+        self.engine = Engine(self.state, self.live, timer)
+        self.state.choose(Recipe(NETWORK, DATASET, (default_step(METHOD),)))
+        self.widget = page(self.state, self.engine)
+
+    def start(self) -> App:
+        """Begin to measure what is chosen."""
+        self.engine.start()
+        return self
+
+    def close(self) -> None:
+        self.engine.close()
+        self.state.unobserve_all()
+        close_all(self.widget)
+
+    def _live(self) -> Live:
+        """With what was measured before, or without when that cannot be opened."""
+        try:
+            store = Store()
+        except WorkbenchError as error:
+            self.state.error = str(error)
+            return Live(Events(self.state))
+        self.state.error = store.notice
+        return Live(Events(self.state), store)
+
+    def _repr_mimebundle_(self, **_how: Any) -> Any:
+        return self.widget._repr_mimebundle_()
+
+
+def show(*, threads: int = 2) -> App:
+    """Make the app. threads: how many torch may use; many pages share a machine.
+
+    Under Voila with preheated kernels everything slow happens before somebody asks for the page.
+    """
+    torch.set_num_threads(threads)
+    app = App()
+    if os.environ.get("VOILA_PREHEAT") == "True":
+        from voila.utils import wait_for_request
+
+        wait_for_request()
+    return app.start()

@@ -1,0 +1,12 @@
+// The drawing library, sent once for all charts.
+function load(source) {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  return import(url).then(() => globalThis.Plotly).finally(() => URL.revokeObjectURL(url));
+}
+
+export default {
+  initialize({ model }) {
+    if (!globalThis.__workbenchPlotly) globalThis.__workbenchPlotly = load(model.get("source"));
+  },
+  render() {},
+};

@@ -1,0 +1,48 @@
+// One chart: draws the figure it is given, as wide as its container, and reports which point was clicked.
+async function library() {
+  for (let i = 0; i < 3000 && !globalThis.__workbenchPlotly; i++) await new Promise((done) => setTimeout(done, 20));
+  return globalThis.__workbenchPlotly;
+}
+
+export default {
+  async render({ model, el }) {
+    el.classList.add("wb-chart");
+    el.setAttribute("role", "img");
+    const box = el.appendChild(document.createElement("div"));
+    const Plotly = await library();
+    let width = 0;
+    let last = Promise.resolve();
+
+    const draw = () => {
+      const label = model.get("label");
+      el.setAttribute("aria-label", label);
+      const text = model.get("figure");
+      if (!text || !el.clientWidth) return;
+      const { data, layout } = JSON.parse(text);
+      width = el.clientWidth;
+      const options = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+      last = last.then(() => Plotly.react(box, data, { ...layout, width, autosize: false }, options)).then(listen);
+    };
+    const listen = () => {
+      el.dataset.drawn = String(1 + Number(el.dataset.drawn || 0));
+      if (box.dataset.listens) return;
+      box.dataset.listens = "yes";
+      box.on("plotly_click", (event) => {
+        const { curveNumber, pointNumber } = event.points[0];
+        model.send({ kind: "click", trace: curveNumber, point: pointNumber });
+      });
+    };
+    const resized = new ResizeObserver(() => {
+      if (el.clientWidth && el.clientWidth !== width) draw();
+    });
+
+    model.on("change:figure", draw);
+    resized.observe(el);
+    draw();
+    return () => {
+      resized.disconnect();
+      model.off("change:figure", draw);
+      Plotly.purge(box);
+    };
+  },
+};

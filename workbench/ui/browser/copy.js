@@ -1,0 +1,35 @@
+// A button that copies a text and shows it.
+async function toClipboard(text, shown) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(shown);
+    return document.execCommand("copy");
+  }
+}
+
+export default {
+  render({ model, el }) {
+    el.classList.add("wb-copy");
+    const button = Object.assign(document.createElement("button"), { className: "wb-button" });
+    const said = Object.assign(document.createElement("span"), { className: "wb-help" });
+    const shown = Object.assign(document.createElement("pre"), { hidden: true, tabIndex: 0 });
+    said.setAttribute("role", "status");
+    el.append(button, said, shown);
+
+    const show = () => {
+      button.textContent = model.get("label");
+      shown.textContent = model.get("text");
+      said.textContent = "";
+      button.disabled = !model.get("text");
+    };
+    button.addEventListener("click", async () => {
+      shown.hidden = false;
+      const copied = await toClipboard(model.get("text"), shown);
+      said.textContent = copied ? "Copied." : "Select the text below and copy it.";
+    });
+    model.on("change:text change:label", show);
+    show();
+  },
+};

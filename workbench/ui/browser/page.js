@@ -1,0 +1,61 @@
+// What the page needs around the widgets: names for sliders, a live status, and a banner when Python is gone.
+const CONTROLS = ".noUi-handle, .widget-readout, .wb-knobs select, .wb-knobs input";
+
+function nameOf(control) {
+  const row = control.closest(".widget-inline-hbox");
+  return row?.querySelector(".widget-label")?.textContent.trim() || "";
+}
+
+function label(root) {
+  for (const control of root.querySelectorAll(CONTROLS)) {
+    const name = nameOf(control);
+    const wanted = control.classList.contains("widget-readout") ? `${name}, type a value` : name;
+    if (name && control.getAttribute("aria-label") !== wanted) control.setAttribute("aria-label", wanted);
+  }
+  for (const status of root.querySelectorAll(".wb-live:not([role])")) {
+    status.setAttribute("role", "status");
+    status.setAttribute("aria-live", "polite");
+  }
+}
+
+function banner(el, text) {
+  const box = el.appendChild(document.createElement("div"));
+  box.className = "wb-banner";
+  box.setAttribute("role", "alert");
+  box.textContent = text;
+  box.hidden = true;
+  return box;
+}
+
+export default {
+  render({ model, el }) {
+    const gone = banner(el, model.get("gone"));
+    let heard = Date.now();
+    const hear = (message) => {
+      if (message.kind === "pong") heard = Date.now();
+    };
+    const beat = () => {
+      if (document.hidden) heard = Date.now(); // browsers slow a hidden page down
+      gone.hidden = Date.now() - heard < model.get("patience_ms");
+      try {
+        model.send({ kind: "ping" });
+      } catch {
+        gone.hidden = false;
+      }
+    };
+    model.on("msg:custom", hear);
+    const timer = setInterval(beat, model.get("interval_ms"));
+    let waiting = 0;
+    const watch = new MutationObserver(() => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => label(document), 50);
+    });
+    watch.observe(document.body, { childList: true, subtree: true });
+    label(document);
+    return () => {
+      clearInterval(timer);
+      watch.disconnect();
+      model.off("msg:custom", hear);
+    };
+  },
+};

@@ -1,0 +1,68 @@
+"""Charts without a copy of the drawing library in each of them.
+
+plotly's FigureWidget sends 5 MB a figure, is never freed, and answers every update with messages of its own. A figure
+is plain data, so a chart sends that, and the browser redraws what has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anywidget
+import plotly.graph_objects as go
+import traitlets as t
+from plotly.offline import get_plotlyjs
+
+from .widgets import BROWSER, Checked
+
+Point = int | tuple[int, int]
+
+
+class PlotlyBundle(Checked, anywidget.AnyWidget):
+    """The drawing library: one of these in the page, before the charts."""
+
+    _esm = BROWSER / "bundle.js"
+    source = t.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__(source=get_plotlyjs())
+
+
+class Chart(Checked, anywidget.AnyWidget):
+    """Shows a plotly figure as wide as its container. label: says what it shows to who cannot see it.
+
+    `clicked(trace, point)` is called with indices into the figure's traces and their points; a heat map's point is
+    (row, column). They come from the browser, so that look-ups must expect indices that do not exist.
+    """
+
+    _esm = BROWSER / "chart.js"
+    figure = t.Unicode().tag(sync=True)
+    label = t.Unicode().tag(sync=True)
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label=label)
+        self.clicked: Callable[[int, Point], None] | None = None
+        self.on_msg(self._hear)
+
+    def show(self, figure: go.Figure, *, keep: str) -> None:
+        """Draw `figure`. While `keep` stays the same, so does how far the person has zoomed in."""
+        figure.update_layout(uirevision=keep)
+        self.figure = figure.to_json()
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        if not isinstance(content, dict) or content.get("kind") != "click" or self.clicked is None:
+            return
+        trace, point = _index(content.get("trace")), _point(content.get("point"))
+        if trace is not None and point is not None:
+            self.clicked(trace, point)
+
+
+def _point(value: object) -> Point | None:
+    if isinstance(value, list) and len(value) == 2:
+        row, column = map(_index, value)
+        return None if row is None or column is None else (row, column)
+    return _index(value)
+
+
+def _index(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

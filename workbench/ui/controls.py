@@ -1,0 +1,83 @@
+"""Knob -> widget: the only place that decides what a knob looks like. The knob checks; a slider only clamps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from html import escape
+
+import ipywidgets as w
+
+from ..core.knob import Knob, Value
+from .widgets import Checked, LogSlider, Menu, Refuse, Slider, Tick, WholeSlider
+
+DIGITS = 6
+"""Significant digits of a slider's position: 0.1 + 0.2 is shown and stored as 0.3."""
+
+
+class Control:
+    """One knob on the page. `widget` holds the label, the input and a line of help.
+
+    turned(value) is called with a legal value when the person moves it.
+    """
+
+    def __init__(self, name: str, knob: Knob, turned: Callable[[Value], None], refuse: Refuse) -> None:
+        self.knob = knob
+        self.input = make(name, knob)
+        self.input.refuse = refuse
+        self._turned = turned
+        help_text = w.HTML(f'<div class="wb-help">{escape(described(knob))}</div>')
+        self.widget = w.VBox([self.input, help_text]).add_class("wb-knob")
+        self.input.observe(self._on_input, "value")
+        self._showing = False
+
+    def show(self, value: Value) -> None:
+        """Move to `value` without telling anybody. What the person is dragging already stands there."""
+        if value == tidy(self.knob, self.input.value):
+            return
+        self._showing = True
+        try:
+            self.input.value = value
+        finally:
+            self._showing = False
+
+    def _on_input(self, change: dict[str, Value]) -> None:
+        if not self._showing:
+            self._turned(tidy(self.knob, change["new"]))
+
+
+def make(name: str, knob: Knob) -> Checked:
+    """The input for a knob, at its default."""
+    common = {"description": readable(name, knob), "tooltip": f"{knob.help} ({knob})", "value": knob.default}
+    if knob.choices:
+        return Menu(options=knob.choices, **common)
+    if knob.kind is bool:
+        return Tick(indent=False, **common)
+    low, high = knob.bounds
+    if knob.kind is int:
+        return WholeSlider(min=int(low), max=int(high), step=int(knob.step or 1), **common)
+    form = {"readout_format": f".{DIGITS}", **common}
+    if knob.log:
+        ends = math.log10(low), math.log10(high)
+        return LogSlider(base=10, min=ends[0], max=ends[1], step=(ends[1] - ends[0]) / 100, **form)
+    return Slider(min=low, max=high, step=knob.step or (high - low) / 100, **form)
+
+
+def readable(name: str, knob: Knob) -> str:
+    """`linear_bits` as "linear bits (bit)"."""
+    return name.replace("_", " ") + (f" ({knob.unit})" if knob.unit else "")
+
+
+def described(knob: Knob) -> str:
+    """The help with the range, in one line."""
+    if not knob.numeric:
+        return knob.help
+    low, high = knob.bounds
+    return f"{knob.help} · {low:g} to {high:g}"
+
+
+def tidy(knob: Knob, value: Value) -> Value:
+    """A slider's position as the knob value that is meant."""
+    if knob.kind is float and isinstance(value, int | float) and math.isfinite(value):
+        value = float(f"{value:.{DIGITS}g}")
+    return knob.clamp(value) if isinstance(value, int | float) else value

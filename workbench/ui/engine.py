@@ -1,0 +1,93 @@
+"""Between the state and the worker: a new choice is estimated at once, measured soon, and its curve filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core.errors import WorkbenchError
+from ..core.recipe import Recipe
+from ..experiment.live import Live
+from .choices import axis_of, trains
+from .debounce import Debounce, Timer
+from .guard import guard, watch
+from .state import State
+
+STILL_S = 0.25
+"""How long the sliders rest before a curve is measured."""
+
+
+class Engine:
+    """Watches the choice and asks `live` for what the page shows. Nothing here computes."""
+
+    def __init__(
+        self, state: State, live: Live, timer: Callable[[float, Callable[[], None]], Timer] | None = None
+    ) -> None:
+        self._state, self._live = state, live
+        self._learnt = ("", "")
+        self._later = Debounce(guard(state, self._fill_unless_it_trains), STILL_S, timer)
+
+    def start(self) -> None:
+        """Show what is chosen now and follow the choice from here on."""
+        watch(self._state, self._follow, "recipe")
+        self._state.observe(guard(self._state, lambda _: self._later()), "active")
+
+    def fill(self) -> None:
+        """Measure the curve over the active method's main knob."""
+        recipe, step = self._wanted(), self._state.step
+        if (knob := axis_of(step.method)) is None:
+            raise WorkbenchError(f"{step.method} has no knob to draw a curve over.")
+        self._live.fill(recipe, self._state.active, knob)
+
+    def sensitivity(self) -> None:
+        """Measure every layer alone under the active method."""
+        self._live.sensitivity(self._wanted(), self._state.active)
+
+    def attribution(self) -> None:
+        """Explain the selected image."""
+        self._live.attribution(self._wanted(), self._state.attribution, self._state.image)
+
+    def report(self) -> None:
+        """Measure on the test data."""
+        self._live.report(self._wanted())
+
+    def cancel(self) -> None:
+        """Stop what is running and what is waiting."""
+        self._later.cancel()
+        self._live.cancel()
+
+    def file(self) -> tuple[str, bytes] | None:
+        """(name, bytes) of the artifact, once the recipe is measured."""
+        recipe = self._state.recipe
+        data = None if recipe is None else self._live.file_of(recipe)
+        return None if data is None else (f"{recipe.network}-{recipe.dataset}-{recipe.key[:8]}.wbz", data)
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._later.cancel()
+        self._live.close()
+
+    def _follow(self) -> None:
+        recipe = self._state.recipe
+        if recipe is None:
+            self.cancel()
+            return
+        self._learn(recipe)
+        self._state.estimate = self._live.show(recipe)
+        self._later()
+
+    def _learn(self, recipe: Recipe) -> None:
+        """What is in the store already, when the curves of this network on this dataset are not on the page yet."""
+        if self._learnt != (recipe.network, recipe.dataset):
+            self._learnt = (recipe.network, recipe.dataset)
+            self._state.learn(self._live.known(*self._learnt))
+            self._live.baseline(*self._learnt)
+
+    def _fill_unless_it_trains(self) -> None:
+        if self._state.recipe is not None and not any(map(trains, self._state.steps)):
+            self.fill()
+
+    def _wanted(self) -> Recipe:
+        recipe: Recipe | None = self._state.recipe
+        if recipe is None:
+            raise WorkbenchError(self._state.problem)
+        return recipe

@@ -1,0 +1,82 @@
+"""What the worker reports becomes traits of the state; what belongs to an older choice is dropped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..core.recipe import Recipe
+from ..core.records import Run
+from ..experiment.live import (
+    Attributed,
+    Decided,
+    Event,
+    Failed,
+    Idle,
+    Measured,
+    Sampled,
+    Sensed,
+    Working,
+)
+from .state import State
+
+EVERY_S = 0.1
+"""Progress is drawn no more often than this; a change of what is being done is drawn at once."""
+
+
+class Events:
+    """Receives events on any thread and applies them one at a time, by setting traits only."""
+
+    def __init__(self, state: State, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state, self._clock = state, clock
+        self._drawn_at = -EVERY_S
+
+    def __call__(self, event: Event) -> None:
+        with self._state.lock, self._state.hold_trait_notifications():
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        state = self._state
+        match event:
+            case Sampled(recipe, accuracy, estimated_bytes) if self._wanted(recipe) and state.run is None:
+                state.sample = (accuracy, estimated_bytes)
+            case Measured(recipe, run):
+                self._measured(recipe, run)
+            case Decided(recipe, decisions, notes) if self._wanted(recipe):
+                state.decisions, state.notes = tuple(decisions), tuple(notes)
+            case Attributed(recipe, pair) if self._wanted(recipe):
+                state.pair = pair
+            case Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (state.network, state.dataset):
+                state.sensitivity = sensitivity
+            case Working(doing, share):
+                self._working(doing, share)
+            case Idle():
+                state.set({"busy": False, "doing": "", "share": None})
+            case Failed(sentence, details):
+                state.error, state.details = sentence, details
+            case _:
+                pass  # an answer to a question that nobody asks any more
+
+    def _measured(self, recipe: Recipe, run: Run) -> None:
+        state = self._state
+        if (recipe.network, recipe.dataset) != (state.network, state.dataset):
+            return
+        tested = run.measurement.accuracy.split == "test"
+        if not tested:
+            state.runs = {**state.runs, recipe.key: run}
+        if self._wanted(recipe):
+            if tested:
+                state.report = run
+            else:
+                state.set({"run": run, "sample": None, "decisions": run.decisions, "notes": run.notes})
+
+    def _wanted(self, recipe: Recipe) -> bool:
+        wanted = self._state.recipe
+        return wanted is not None and wanted.key == recipe.key
+
+    def _working(self, doing: str, share: float | None) -> None:
+        state, now = self._state, self._clock()
+        if state.busy and doing == state.doing and now - self._drawn_at < EVERY_S:
+            return
+        self._drawn_at = now
+        state.busy, state.doing, state.share = True, doing, share

@@ -1,0 +1,51 @@
+"""Which panel is where on the page."""
+
+from __future__ import annotations
+
+import ipywidgets as w
+
+from .chart import PlotlyBundle
+from .engine import Engine
+from .panels import (
+    bytes,
+    curve,
+    explain,
+    export,
+    filters,
+    headline,
+    knobs,
+    layers,
+    lower,
+    pickers,
+    sensitivity,
+    status,
+    steps,
+)
+from .state import State
+from .widgets import Page
+
+WELCOME = """<h1>Compression Workbench</h1>
+<p>Make a trained network smaller and see what that costs. Pick a network and a method, then move a slider: the numbers
+below follow. Everything marked “measured” comes from a file that was written and read back.</p>"""
+
+
+def page(state: State, engine: Engine) -> w.VBox:
+    """Everything that is on the page."""
+    side = w.VBox([steps.panel(state), knobs.panel(state)]).add_class("wb-side")
+    numbers = [
+        headline.panel(state),
+        status.panel(state, engine),
+        curve.panel(state, engine),
+        export.panel(state, engine),
+    ]
+    wide = w.VBox(numbers).add_class("wb-wide")
+    views = {
+        bytes.NAME: ("Where the bytes went", bytes.panel(state)),
+        filters.NAME: ("What was removed", filters.panel(state)),
+        layers.NAME: ("Layers", layers.panel(state)),
+        sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
+        explain.NAME: ("What the network looks at", explain.panel(state, engine)),
+    }
+    main = w.Box([side, wide]).add_class("wb-main")
+    parts = [Page(), PlotlyBundle(), w.HTML(WELCOME), pickers.panel(state), main, lower.panel(state, views)]
+    return w.VBox(parts).add_class("wb-app")

@@ -1,0 +1,39 @@
+"""Dataset, network and method; what is off says why."""
+
+from __future__ import annotations
+
+import inspect
+
+import ipywidgets as w
+
+from ...networks import NetworkSpec
+from ..guard import guard, watch
+from ..numbers import count
+from ..state import State
+from ..widgets import Picker
+
+
+def panel(state: State) -> w.Box:
+    """Three menus side by side."""
+    dataset, network, method = (Picker(label=label) for label in ("1. Data", "2. Network", "3. Method"))
+    for picker, pick in ((dataset, state.pick_dataset), (network, state.pick_network), (method, state.pick_method)):
+        picker.refuse, picker.pick = state.refuse, guard(state, pick)
+
+    def offer() -> None:
+        choices, data, net = state.choices, state.choices.datasets[state.dataset], state.choices.networks[state.network]
+        dataset.offer(choices.for_datasets(), data.name, data.description)
+        network.offer(choices.for_networks(data.name), net.name, _facts(net))
+        cls = choices.methods[state.step.method]
+        groups = choices.for_methods(net.name, state.steps, state.active)
+        method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
+
+    watch(state, offer, "dataset", "network", "steps", "active")
+    return w.Box([dataset, network, method]).add_class("wb-row")
+
+
+def _summary(cls: type) -> str:
+    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+
+
+def _facts(network: NetworkSpec) -> str:
+    return f"{network.parameters:,} parameters, {count(network.macs)} multiply-adds for one image. {network.citation}"

@@ -1,0 +1,45 @@
+"""Which layer minds most: measured when asked for, drawn while it grows."""
+
+from __future__ import annotations
+
+import ipywidgets as w
+
+from ...figures import sensitivity as figure
+from ..chart import Chart, Point
+from ..engine import Engine
+from ..guard import guard, when_seen
+from ..state import State
+
+NAME = "sensitivity"
+
+
+def panel(state: State, engine: Engine) -> w.VBox:
+    """Lines and heat map of the same scan."""
+    view = figure.view(None)
+
+    def line_clicked(trace: int, _point: Point) -> None:
+        if layer := figure.layer_at(view, trace):
+            state.select_layer(layer)
+
+    def cell_clicked(_trace: int, cell: Point) -> None:
+        if layer := figure.layer_at_cell(view, cell):
+            state.select_layer(layer)
+
+    lines = Chart("Accuracy when each layer alone is compressed, one line for each layer")
+    cells = Chart("Accuracy lost when each layer alone is compressed: layers in rows, knob values in columns")
+    lines.clicked, cells.clicked = guard(state, line_clicked), guard(state, cell_clicked)
+
+    def show() -> None:
+        nonlocal view
+        view = figure.view(state.sensitivity, selected=state.layer or None)
+        keep = f"{state.network} {view.method}"
+        lines.show(figure.figure(view), keep=keep)
+        cells.show(figure.heatmap(view), keep=keep)
+        cells.layout.display = "" if view.lines else "none"
+
+    when_seen(state, NAME, show, "sensitivity", "layer")
+    start = w.Button(description="Measure sensitivity", tooltip="Compress each layer alone, with the highlighted step")
+    start.on_click(guard(state, lambda _button: engine.sensitivity()))
+    text = "Compresses one layer at a time with the highlighted step and leaves the rest as it was. Takes some seconds."
+    hint = w.HTML(f'<span class="wb-help">{text}</span>')
+    return w.VBox([w.Box([start, hint]).add_class("wb-buttons"), lines, cells])

@@ -1,0 +1,39 @@
+"""What is being done, how far, and a way to stop it; the last error until it is dismissed."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets as w
+
+from ..engine import Engine
+from ..guard import guard, watch
+from ..state import State
+
+READY = "Ready: move a slider, or pick another method."
+
+
+def panel(state: State, engine: Engine) -> w.VBox:
+    """One line for work, one for the error."""
+    doing = w.HTML().add_class("wb-live")
+    bar = w.IntProgress(min=0, max=100)
+    cancel = w.Button(description="Cancel", tooltip="Stop what is being measured")
+    dismiss = w.Button(description="Dismiss", tooltip="Take this message away")
+    error = w.HTML().add_class("wb-live")
+    box = w.Box([error, dismiss]).add_class("wb-buttons").add_class("wb-error")
+
+    def work() -> None:
+        doing.value = f"Working: {escape(state.doing)}" if state.busy else READY
+        bar.layout.visibility = "visible" if state.share is not None else "hidden"
+        bar.value = round(100 * (state.share or 0))
+        cancel.disabled = not state.busy
+
+    def fail() -> None:
+        error.value = escape(state.error)
+        box.layout.display = "flex" if state.error else "none"
+
+    cancel.on_click(guard(state, lambda _button: engine.cancel()))
+    dismiss.on_click(guard(state, lambda _button: state.set({"error": "", "details": ""})))
+    watch(state, work, "busy", "doing", "share")
+    watch(state, fail, "error")
+    return w.VBox([w.Box([doing, bar, cancel]).add_class("wb-buttons").add_class("wb-status"), box])

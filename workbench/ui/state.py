@@ -1,0 +1,198 @@
+"""What the person has chosen and what is known about it: no widget is imported here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import traitlets as t
+
+from ..core.errors import WorkbenchError
+from ..core.recipe import Recipe, Step
+from ..core.records import Run
+from ..methods import method_of
+from .choices import Choices, default_step
+
+CHOICE = ("dataset", "network", "steps", "seed")
+RESULTS = ("estimate", "sample", "run", "report", "pair")
+
+
+class State(t.HasTraits):
+    """Everything that the views share.
+
+    Chosen: dataset, network, steps, seed; `active` is the step whose knobs are shown. From them follow `recipe`, None
+    while the choice is invalid, and `problem`, the sentence that says why.
+    Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, pair.
+    `runs` are measured on validation data, by recipe key, for this network and dataset.
+    """
+
+    dataset = t.Unicode()
+    network = t.Unicode()
+    steps = t.Tuple()
+    seed = t.Int(0)
+    active = t.Int(0)
+
+    recipe = t.Any(None, allow_none=True)
+    problem = t.Unicode()
+
+    layer = t.Unicode(help="selected layer, or empty")
+    unit = t.Any(None, allow_none=True, help="selected filter or neuron of the layer")
+    image = t.Int(0, help="index of the validation image that is explained")
+    attribution = t.Unicode(help="how it is explained")
+    view = t.Unicode(help="which of the lower views is on the page")
+
+    estimate = t.Any(None, allow_none=True)
+    sample = t.Any(None, allow_none=True)
+    run = t.Any(None, allow_none=True)
+    report = t.Any(None, allow_none=True)
+    pair = t.Any(None, allow_none=True)
+    decisions = t.Tuple()
+    notes = t.Tuple()
+    runs = t.Dict()
+    sensitivity = t.Any(None, allow_none=True)
+
+    busy = t.Bool(False)
+    doing = t.Unicode()
+    share = t.Any(None, allow_none=True)
+    error = t.Unicode(help="the last thing that went wrong, until it is dismissed")
+    details = t.Unicode(help="its traceback, for a report; never shown to visitors")
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+        self.lock = threading.RLock()
+        self._pair = ("", "")
+        super().__init__()
+
+    @property
+    def step(self) -> Step:
+        """The active step."""
+        step: Step = self.steps[self.active]
+        return step
+
+    @property
+    def dense(self) -> Run | None:
+        """The run without any step, once it is known."""
+        return next((run for run in self.runs.values() if not run.recipe.steps), None)
+
+    def choose(self, recipe: Recipe, active: int = 0) -> None:
+        """Set everything that a recipe says, with one notification for each trait."""
+        with self.hold_trait_notifications():
+            self.dataset, self.network, self.seed = recipe.dataset, recipe.network, recipe.seed
+            self.steps = recipe.steps
+            self.active = min(max(active, 0), max(len(recipe.steps) - 1, 0))
+
+    def pick_dataset(self, dataset: str) -> None:
+        """Another dataset, with the first network that fits it when the present one does not."""
+        fits = [n for n in self.choices.networks if not self.choices.why_not_network(n, dataset)]
+        network = self.network if self.network in fits or not fits else fits[0]
+        self.choose(Recipe(network, dataset, self.steps, self.seed), self.active)
+
+    def pick_network(self, network: str) -> None:
+        """Another network; the steps stay."""
+        self.network = network
+
+    def pick_method(self, method: str) -> None:
+        """Another method for the active step, its knobs at their defaults."""
+        self._replace(default_step(method))
+
+    def follow(self, run: Run) -> None:
+        """Take over the steps of a run, for instance one that was clicked."""
+        same = [step.method for step in run.recipe.steps] == [step.method for step in self.steps]
+        self.choose(run.recipe, self.active if same else len(run.recipe.steps) - 1)
+
+    def select_layer(self, layer: str) -> None:
+        """One layer in every view, or none for ""; the parts of a factorised layer stand for the whole."""
+        names = self.choices.layers(self.network)
+        whole = layer if layer in ("", *names) else layer.rpartition(".")[0]
+        if layer and whole not in names:
+            raise WorkbenchError(f"{self.network} has no layer {layer[:40]!r}; it has {', '.join(names)}.")
+        self.set({"layer": whole, "unit": None})
+
+    def pick_attribution(self, method: str) -> None:
+        """Another way to explain; what was explained in the old way goes."""
+        self.set({"attribution": method, "pair": None})
+
+    def turn(self, knob: str, value: Any) -> None:
+        """One knob of the active step; KnobError when the value is not allowed, and nothing has changed then."""
+        step = self.step
+        turned = Step(step.method, {**step.knobs, knob: value}, step.layers)
+        self._replace(method_of(turned).step(step.layers))
+
+    def add_step(self) -> None:
+        """A step after the last: the first method that may come there."""
+        for method in self.choices.methods:
+            steps = (*self.steps, default_step(method))
+            if self._problem_of(steps) is None:
+                return self._set_steps(steps, len(steps) - 1)
+        raise WorkbenchError("No method can come after these steps.")
+
+    def remove_step(self) -> None:
+        """Take the active step out; the last one stays."""
+        if len(self.steps) == 1:
+            raise WorkbenchError("One step has to stay; pick another method for it instead.")
+        left = self.steps[: self.active] + self.steps[self.active + 1 :]
+        self._set_steps(left, min(self.active, len(left) - 1))
+
+    def move_step_earlier(self) -> None:
+        """Let the active step change places with the one before it; WorkbenchError when that order makes no sense."""
+        i = self.active
+        if i == 0:
+            raise WorkbenchError("This step is the first already.")
+        moved = (*self.steps[: i - 1], self.steps[i], self.steps[i - 1], *self.steps[i + 1 :])
+        if problem := self._problem_of(moved):
+            raise WorkbenchError(problem)
+        self._set_steps(moved, i - 1)
+
+    def _replace(self, step: Step) -> None:
+        self.steps = (*self.steps[: self.active], step, *self.steps[self.active + 1 :])
+
+    def _set_steps(self, steps: tuple[Step, ...], active: int) -> None:
+        with self.hold_trait_notifications():
+            self.steps, self.active = steps, active
+
+    def _problem_of(self, steps: tuple[Step, ...]) -> str | None:
+        try:
+            self.choices.check(Recipe(self.network, self.dataset, steps, self.seed))
+        except WorkbenchError as error:
+            return str(error)
+        return None
+
+    @t.observe(*CHOICE)
+    def _follow_choice(self, _change: object) -> None:
+        problem = self._problem_of(self.steps)
+        recipe = None if problem else Recipe(self.network, self.dataset, self.steps, self.seed)
+        with self.hold_trait_notifications():
+            self.problem = problem or ""
+            self._forget_what_was_known_elsewhere()
+            if recipe != self.recipe:
+                self.recipe = recipe
+                self.set(dict.fromkeys(RESULTS))
+                self._recall()
+
+    def learn(self, runs: Iterable[Run]) -> None:
+        """Runs of this network on this dataset that were measured before."""
+        with self.hold_trait_notifications():
+            self.runs = {run.recipe.key: run for run in runs}
+            self._recall()
+
+    def _recall(self) -> None:
+        """What was measured before is there at once."""
+        run = self.runs.get(self.recipe.key) if self.recipe is not None else None
+        if run is not None:
+            self.run, self.decisions, self.notes = run, run.decisions, run.notes
+
+    def _forget_what_was_known_elsewhere(self) -> None:
+        if self._pair != (self.network, self.dataset):
+            self._pair = (self.network, self.dataset)
+            self.set({"runs": {}, "sensitivity": None, "layer": "", "unit": None, "decisions": (), "notes": ()})
+            self.set({"image": 0, "attribution": self.choices.attribution_for(self.network, self.attribution)})
+
+    def refuse(self, sentence: str) -> None:
+        """Say what was wrong with a request that was not carried out."""
+        self.error, self.details = sentence, ""
+
+    def set(self, traits: dict[str, Any]) -> None:
+        """Several traits by name."""
+        for name, value in traits.items():
+            setattr(self, name, value)

@@ -1,0 +1,146 @@
+"""The widgets that ipywidgets lacks, and one that says what was wrong with a message from the browser.
+
+Everything a browser sends is checked here or by a knob: visitors can write to any synced trait of any widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets as w
+import traitlets as t
+
+from .choices import Group
+
+BROWSER = Path(__file__).parent / "browser"
+Refuse = Callable[[str], None]
+
+
+def _unheard(_sentence: str) -> None:
+    """Nobody listens yet."""
+
+
+class Checked(w.Widget):
+    """Mixin: a message of the wrong kind becomes one sentence for `refuse` and changes nothing."""
+
+    refuse: Refuse = staticmethod(_unheard)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        try:
+            super().set_state(sync_data)
+        except (t.TraitError, TypeError, ValueError, KeyError, AttributeError, OverflowError):
+            self.refuse("The page sent a value that this control does not take; nothing was changed.")
+
+
+class Slider(Checked, w.FloatSlider):
+    """A number."""
+
+
+class WholeSlider(Checked, w.IntSlider):
+    """A whole number."""
+
+
+class LogSlider(Checked, w.FloatLogSlider):
+    """A number in equal factors."""
+
+
+class Tick(Checked, w.Checkbox):
+    """Yes or no."""
+
+
+class Menu(Checked, w.Dropdown):
+    """One of a few words."""
+
+
+class Toggle(Checked, w.ToggleButtons):
+    """One of a few buttons, which the keyboard reaches."""
+
+
+class Picker(Checked, anywidget.AnyWidget):
+    """A labelled menu of groups whose unavailable entries stay visible with the reason. `value` is an option's id.
+
+    `pick(id)` is called when the person picks an entry that is on; anything else goes to `refuse`.
+    """
+
+    _esm = BROWSER / "picker.js"
+    label = t.Unicode().tag(sync=True)
+    help = t.Unicode().tag(sync=True)
+    value = t.Unicode().tag(sync=True)
+    groups: t.List[Any] = t.List().tag(sync=True)
+    pick: Callable[[str], None] = staticmethod(_unheard)
+    _offered: tuple[str, frozenset[str]] = ("", frozenset())
+
+    def offer(self, groups: Sequence[Group], value: str, help: str = "") -> None:
+        """Show these choices with `value` picked."""
+        plain = [{"title": g.title, "options": [o._asdict() for o in g.options]} for g in groups]
+        self._offered = value, frozenset(o.id for g in groups for o in g.options if not o.off)
+        with self.hold_sync():
+            self.groups, self.value, self.help = plain, value, help
+
+    @t.observe("value")
+    def _picked(self, change: dict[str, str]) -> None:
+        now, on = self._offered
+        if change["new"] in on and change["new"] != now:
+            self.pick(change["new"])
+        elif change["new"] != now:
+            self.refuse(f"{self.label}: there is no {change['new'][:40]!r} to pick here.")
+            self.value = now
+
+
+class CopyButton(Checked, anywidget.AnyWidget):
+    """Copies `text` and shows it below."""
+
+    _esm = BROWSER / "copy.js"
+    label = t.Unicode().tag(sync=True)
+    text = t.Unicode().tag(sync=True)
+
+
+class DownloadButton(Checked, anywidget.AnyWidget):
+    """Sends a file when it is clicked. fetch() -> (name, bytes), or None when there is none."""
+
+    _esm = BROWSER / "download.js"
+    label = t.Unicode().tag(sync=True)
+    help = t.Unicode().tag(sync=True)
+    ready = t.Bool(False).tag(sync=True)
+
+    def __init__(self, fetch: Callable[[], tuple[str, bytes] | None]) -> None:
+        super().__init__()
+        self._fetch = fetch
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        if content == {"kind": "want"} and (found := self._fetch()):
+            self.send({"kind": "file", "name": found[0]}, buffers=[found[1]])
+
+
+class Page(Checked, anywidget.AnyWidget):
+    """Styles, names for assistive technology, and a banner once Python has not answered for `patience_ms`."""
+
+    _esm = BROWSER / "page.js"
+    _css = BROWSER / "page.css"
+    gone = t.Unicode("Python does not answer any more. If this stays, reload the page: what was measured is kept.").tag(
+        sync=True
+    )
+    interval_ms = t.Int(5000).tag(sync=True)
+    patience_ms = t.Int(20000).tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        if content == {"kind": "ping"}:
+            self.send({"kind": "pong"})
+
+
+def close_all(widget: w.Widget) -> None:
+    """Close a widget and everything in it; ipywidgets keeps each one alive until it is closed."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, w.Widget):
+            part.close()
+    widget.close()
