@@ -64,5 +64,6 @@ def rows():
     return (
         LayerRow("conv", "conv", (4, 1, 3, 3), 36, 20, 900, 60, 36, "bitmap", ("prune.toy",)),
         LayerRow("fc.first", "linear", (10, 400), 4000, 400, 4000, 900, 4000, "codebook"),
-        LayerRow("fc.second", "linear", (10, 10), 100, 100, 100, 400, 100, "float", note="left as it was"),
+        LayerRow("fc.second", "linear", (10, 10), 100, 100, 100, 400, 4000, "codebook"),
+        LayerRow("out", "linear", (10, 10), 100, 100, 100, 400, 100, "float", note="left as it was"),
     )

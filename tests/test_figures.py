@@ -264,14 +264,19 @@ def test_the_same_step_twice_makes_two_bars():
 
 def test_bytes_before_are_four_per_dense_parameter_and_a_click_finds_the_layer():
     view = layers.view(rows(), selected="fc")
-    assert [(b.before, b.after) for b in view.bars] == [(144, 60), (16_000, 900), (400, 400)]
+    assert [(b.layer, b.before, b.after) for b in view.bars] == [
+        ("conv", 144, 60),
+        ("fc", 16_000, 1_300),
+        ("out", 400, 400),
+    ]
     drawn = layers.figure(view)
     assert list(drawn.data[layers.BEFORE].x) == [144, 16_000, 400]
-    assert list(drawn.data[layers.AFTER].x) == [60, 900, 400]
-    assert [layers.layer_at(view, layers.AFTER, i) for i in range(4)] == ["conv", "fc.first", "fc.second", None]
-    assert drawn.data[layers.AFTER].marker.line.width == (0, 2, 2)
+    assert list(drawn.data[layers.AFTER].x) == [60, 1_300, 400]
+    assert [layers.layer_at(view, layers.AFTER, i) for i in range(4)] == ["conv", "fc", "out", None]
+    assert drawn.data[layers.AFTER].marker.line.width == (0, 2, 0)
+    assert "fc.first" in view.bars[1].details and "fc.second" in view.bars[1].details
     assert "left as it was" in drawn.data[layers.AFTER].hovertext[2]
-    assert [row["left"] for row in layers.table(view)] == ["41.7 %", "5.6 %", "100.0 %"]
+    assert [row["left"] for row in layers.table(view)] == ["41.7 %", "8.1 %", "100.0 %"]
 
 
 def test_a_layer_of_no_bytes_still_has_a_bar():
@@ -291,6 +296,12 @@ def test_the_maps_share_one_symmetric_scale_that_none_exceeds():
         assert abs(given).max() <= view.scale + 1e-6
     axis = attribution.figure(view).layout.coloraxis
     assert (axis.cmin, axis.cmax) == (-view.scale, view.scale)
+
+
+def test_a_pale_map_is_explained():
+    weak = type(PAIR)(**{**vars(PAIR), "compressed": MAPS[0] / 20})
+    assert "The compressed network reacts 20× more weakly" in attribution.view(weak).sentence
+    assert "weakly" not in attribution.view(PAIR).sentence
 
 
 def test_headings_say_who_answers_what():

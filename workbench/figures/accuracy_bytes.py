@@ -6,6 +6,7 @@ Estimates, samples and measurements never look alike: hollow and dotted, half-fi
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -208,7 +209,8 @@ def _details(run: Run) -> list[str]:
     if measured.latency is not None:
         time = measured.latency
         lines.append(f"{time.median_ms:.2f} ms for a batch of {time.batch} in {measured.arithmetic}")
-    return [*lines, f"seed {run.recipe.seed}", *(f"note: {note}" for note in run.notes)]
+    notes = [line for note in run.notes for line in textwrap.wrap(f"note: {note}", 80)]
+    return [*lines, f"seed {run.recipe.seed}", *notes]
 
 
 def _accuracy_text(accuracy: Accuracy) -> str:

@@ -16,6 +16,7 @@ TITLE = "What the networks look at"
 NOTHING = "Choose an image to see what both networks look at."
 
 Grid = tuple[tuple[float, ...], ...]
+_FAINT = 5
 IMAGE, DENSE, COMPRESSED, DIFFERENCE = range(4)
 
 
@@ -51,7 +52,7 @@ def view(pair: AttributionPair | None, *, classes: Sequence[str] = (), method: s
         *map(_grid, maps),
         scale=max(float(abs(m).max()) for m in maps) or 1.0,
         title=f"{TITLE} to see “{target}” ({method or pair.method})",
-        sentence=_sentence(pair.similarity, pair.note),
+        sentence=_sentence(pair),
         headings=(f"Image: a “{label}”", *(_heading(row, target) for row in rows), "Difference<br>compressed − dense"),
         rows=rows,
     )
@@ -68,10 +69,12 @@ def figure(view: AttributionView | None, *, dark: bool = False) -> go.Figure:
         drawn.add_trace(go.Heatmap(z=values, coloraxis="coloraxis", hovertemplate=hover), 1, column)
     for column in range(1, 5):
         drawn.update_yaxes(autorange="reversed", scaleanchor=f"x{column}" if column > 1 else "x", row=1, col=column)
-    drawn.update_xaxes(visible=False, constrain="domain").update_yaxes(visible=False, constrain="domain")
-    drawn.update_layout(blank(view.title, view.sentence, dark=dark, height=400).layout)
+    # A frame without ticks, so that an empty map is seen to be empty.
+    frame = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "constrain": "domain"}
+    drawn.update_xaxes(**frame, showline=True, mirror=True).update_yaxes(**frame, showline=True, mirror=True)
+    drawn.update_layout(blank(view.title, view.sentence, dark=dark, height=410).layout)
     drawn.update_annotations(font_size=12)
-    return drawn.update_layout(coloraxis=_coloraxis(view.scale, dark), margin={"l": 16, "r": 16, "t": 150, "b": 80})
+    return drawn.update_layout(coloraxis=_coloraxis(view.scale, dark), margin={"l": 16, "r": 18, "t": 158, "b": 80})
 
 
 def table(view: AttributionView | None) -> list[dict[str, str]]:
@@ -95,9 +98,14 @@ def _heading(row: tuple[str, str, str, str], target: str) -> str:
     return f"{network.capitalize()} network<br>says “{answer}” ({fate})<br>gives “{target}” {probability}"
 
 
-def _sentence(similarity: float, note: str) -> str:
-    meaning = "1: same order of pixels, 0: unrelated"
-    return f"Similarity of the two maps: {similarity:.2f} ({meaning})" + (f". {note}" if note else "")
+def _sentence(pair: AttributionPair) -> str:
+    """The similarity, what it means, and why a map may look empty."""
+    said = f"Similarity of the two maps: {pair.similarity:.2f} (1: same order of pixels, 0: unrelated)"
+    strength = float(abs(pair.dense).max()), float(abs(pair.compressed).max())
+    if min(strength) == 0 or max(strength) < _FAINT * min(strength):
+        return f"{said}<br>{pair.note}" if pair.note else said
+    weaker = "compressed" if strength[1] < strength[0] else "dense"
+    return f"{said}<br>The {weaker} network reacts {max(strength) / min(strength):.0f}× more weakly: its map is pale."
 
 
 def _pixels(image: Array) -> tuple[tuple[tuple[int, int, int], ...], ...]:

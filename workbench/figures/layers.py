@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -13,11 +14,12 @@ from .theme import blank, bytes_text, bytes_ticks, empty, hatched, paint, percen
 
 TITLE = "Bytes of each layer, before and after"
 NOTHING = "Measure a setting to see the bytes of its layers."
+FACTORS = ("first", "second")
 BEFORE, AFTER = range(2)
 
 
 class Bar(NamedTuple):
-    """One weight tensor: bytes as dense float32 and in the file; share = after / before."""
+    """One layer of the dense network: bytes as dense float32 and in the file; share = after / before."""
 
     layer: str
     before: int
@@ -27,15 +29,15 @@ class Bar(NamedTuple):
 
 
 class LayersView(NamedTuple):
-    """The bars in the order of the network. selected: the layer that is emphasised, with everything inside it."""
+    """The bars in the order of the network. selected: the layer that is emphasised."""
 
     bars: tuple[Bar, ...]
     selected: str | None
 
 
 def view(rows: Sequence[LayerRow], *, selected: str | None = None) -> LayersView:
-    """rows: those of a Run."""
-    return LayersView(tuple(map(_bar, rows)), selected)
+    """rows: those of a Run. The two factors of a factorised layer are one bar under the layer's own name."""
+    return LayersView(tuple(_bar(tuple(own)) for _, own in groupby(rows, _owner)), selected)
 
 
 def layer_at(view: LayersView, trace: int, point: int) -> str | None:
@@ -67,27 +69,39 @@ def figure(view: LayersView, *, dark: bool = False) -> go.Figure:
 
 
 def table(view: LayersView) -> list[dict[str, str]]:
-    """One row per weight tensor."""
+    """One row per layer."""
     return [
         {"layer": b.layer, "before": bytes_text(b.before), "after": bytes_text(b.after), "left": percent(b.share)}
         for b in view.bars
     ]
 
 
-def _bar(row: LayerRow) -> Bar:
-    before = 4 * row.dense_parameters
-    share = row.file_bytes / before if before else 0.0
-    lines = [f"<b>{row.layer}</b> ({row.kind}, {' × '.join(map(str, row.shape))})"]
-    lines.append(f"{before:,} bytes before, {row.file_bytes:,} after: {percent(share)}")
-    lines.append(f"{row.bits_per_weight:.2f} bits for each weight of the dense layer, stored as {row.stored_as}")
-    lines.append(f"{row.nonzeros:,} of {row.parameters:,} stored weights are not zero; {row.macs:,} multiply-adds")
-    lines += [f"by {', '.join(row.methods)}"] if row.methods else []
-    lines += [f"note: {row.note}"] if row.note else []
-    return Bar(row.layer, before, row.file_bytes, share, "<br>".join(lines))
+def _owner(row: LayerRow) -> tuple[str, int]:
+    """The layer of the dense network that a row belongs to, with its size."""
+    parent, _, part = row.layer.rpartition(".")
+    return (parent if parent and part in FACTORS else row.layer), row.dense_parameters
+
+
+def _bar(rows: tuple[LayerRow, ...]) -> Bar:
+    name, dense = _owner(rows[0])
+    before, after = 4 * dense, sum(row.file_bytes for row in rows)
+    share = after / before if before else 0.0
+    lines = [f"<b>{name}</b>", f"{before:,} bytes before, {after:,} after: {percent(share)}"]
+    lines += [line for row in rows for line in _stored(row)]
+    used = dict.fromkeys(method for row in rows for method in row.methods)
+    lines += [f"by {', '.join(used)}"] if used else []
+    lines += [f"note: {note}" for note in dict.fromkeys(row.note for row in rows) if note]
+    return Bar(name, before, after, share, "<br>".join(lines))
+
+
+def _stored(row: LayerRow) -> list[str]:
+    what = f"{row.layer} ({row.kind}, {' × '.join(map(str, row.shape))}) stored as {row.stored_as}"
+    cost = f"{row.bits_per_weight:.2f} bits for each dense weight, {row.macs:,} multiply-adds"
+    return [what, f"{row.nonzeros:,} of {row.parameters:,} stored weights are not zero, {cost}"]
 
 
 def _chosen(view: LayersView, bar: Bar) -> bool:
-    return view.selected is not None and (bar.layer + ".").startswith(view.selected + ".")
+    return view.selected is not None and bar.layer == view.selected
 
 
 def _sentence(view: LayersView) -> str:
