@@ -4,10 +4,11 @@ import time
 
 import numpy as np
 import pytest
-from storage_samples import HEADER, LENET5, LENET300, network
+from storage_samples import HEADER, LENET5, LENET300, network, shared
 
 from workbench.core.encoded import CODERS, Encoded
 from workbench.core.values import SIGN, TERNARY, FixedPoint, Levels
+from workbench.networks import pretrained
 from workbench.storage.artifact import pack
 from workbench.storage.estimate import estimate_bytes
 
@@ -40,6 +41,15 @@ def test_within_one_percent_where_whole_rows_and_columns_are_gone():
         keep[::4] = False
         tensors[name] = tensors[name].restrict(keep)
     assert off(tensors, header, roles) < 0.01
+
+
+@pytest.mark.parametrize("name", ["lenet_300_100", "lenet5_1998"])
+def test_within_one_percent_for_trained_networks(name):
+    state = {n: t.numpy() for n, t in pretrained(name, "digits").state_dict().items()}
+    for pruned in (0.5, 0.8, 0.9, 0.98):
+        for how in [{}, {"coder": "huffman"}, {"support": "gaps", "coder": "huffman"}]:
+            tensors = {n: shared(w, pruned, 16, **how) if w.ndim > 1 else Encoded.dense(w) for n, w in state.items()}
+            assert off(tensors, HEADER, {}) < 0.01
 
 
 def test_within_one_percent_for_other_kinds_of_values():

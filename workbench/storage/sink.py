@@ -13,6 +13,7 @@ from .wire import Writer, pack_bits, packed_bytes
 
 # A foreseen size of a range coded stream is off by a word or two; options as close as that are written and compared.
 _DOUBT = 8
+_HUFFMAN_LOOKS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,9 @@ class Sink:
 
     def stream(self, part: str, options: Sequence[Option], coder: str) -> None:
         """Describe and take the smallest of the options."""
-        likely = sorted(options, key=lambda option: outlook(option.tally, coder))[: self.looks]
+        # The entropy says little about Huffman codes of small alphabets, so these are worked out more widely.
+        looks = max(self.looks, _HUFFMAN_LOOKS if coder == "huffman" else 0)
+        likely = sorted(options, key=lambda option: outlook(option.tally, coder))[:looks]
         found = [(way, option) for option in likely for way in ways(option.tally, coder)]
         way, option, size = self._smallest(found)
         for number in option.head:
