@@ -241,5 +241,9 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(FileError, match=r"none/net\.wbz cannot be written: No such file or directory\."):
         write(tmp_path / "none" / "net.wbz", {}, {}, {})
     (tmp_path / "folder.wbz").mkdir()
-    with pytest.raises(FileError, match="cannot be written"):
-        write(tmp_path / "folder.wbz", {}, {}, {})
+    for path in (tmp_path / "folder.wbz", f"{tmp_path}/nul\0.wbz"):
+        with pytest.raises(FileError, match="cannot be written"):
+            write(path, {}, {}, {})
+    with pytest.raises(FileError, match="cannot be read"):
+        read(f"{tmp_path}/nul\0.wbz")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder.wbz"]

@@ -17,6 +17,7 @@ import stat
 import uuid
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,31 +186,37 @@ def write(
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(packed.data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
+        _write_all(temporary, packed.data)
+        os.replace(temporary, path)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise FileError(f"{path} cannot be written: {_reason(error)}.") from None
+    finally:
+        with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}.") from None
     return packed
+
+
+def _write_all(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: str | Path, *, limit: int | None = None) -> Artifact:
     """Unpack the file `path`; FileError, which names it, for anything that is not an artifact."""
     try:
         about = os.stat(path)
-        if not stat.S_ISREG(about.st_mode):
-            raise FileError(f"{path} is not a file.")
-        if about.st_size > MOST_BYTES:
-            raise FileError(f"{path} has {about.st_size} bytes; an artifact has at most {MOST_BYTES}.")
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+        data = Path(path).read_bytes() if stat.S_ISREG(about.st_mode) and about.st_size <= MOST_BYTES else None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} cannot be read: {_reason(error)}.") from None
+    if data is None:
+        raise FileError(f"{path} is not a file of at most {MOST_BYTES} bytes.")
     try:
         return unpack(data, limit=limit)
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(getattr(error, "strerror", None) or error)

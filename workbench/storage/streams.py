@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,9 +188,6 @@ class Stream:
         if size > len(data):
             raise FileError(f"The file claims a table of {size} bytes in a stream of {len(data)}.")
         table = unpack_bits(data[:size], self.width, self.k).astype(np.int64)
-        decode: Callable[[], Array] = (
-            (lambda: huffman.decode(data[size:], table, n))
-            if self.coder == "huffman"
-            else (lambda: ranges.decode(data[size:], table, self.fineness, n))
-        )
-        return decode()
+        if self.coder == "huffman":
+            return huffman.decode(data[size:], table, n)
+        return ranges.decode(data[size:], table, self.fineness, n)
