@@ -88,6 +88,12 @@ def test_hand_sized_answers():
     assert found.loss == pytest.approx(np.mean(by_hand), rel=1e-12)
 
 
+def test_equal_scores_rank_in_the_order_of_the_classes():
+    batch = Batch(torch.zeros(100, 1, 1, 100), torch.arange(100))
+    found = accuracy(Answers(), batch, split="v")
+    assert (found.correct, found.top5_correct) == (1, 5)
+
+
 def test_top5_against_topk_and_only_from_six_classes():
     batch = images(300, 1, 8, 8)
     network = conv_net()

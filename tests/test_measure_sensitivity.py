@@ -472,6 +472,29 @@ def test_cancel_within_one_level_and_nothing_left_behind():
     assert_untouched(network, before)
 
 
+def test_cancel_between_two_chunks():
+    network, batch, seen = made(plain_net), images(1280, 1, 8, 8), Log()
+    network[6].register_forward_hook(lambda m, given, out: seen.add("passes", 1))
+    wanted = Progress(cancelled=lambda: seen.images.get("passes", 0) >= 4 + 3)  # four to get ready
+    with pytest.raises(Cancelled):
+        points(network, batch, pruned(network), ["0"], (0.5,), progress=wanted)
+    assert seen.images["passes"] == 4 + 3
+
+
+def test_a_tensor_of_the_network_itself_can_change():
+    network, batch = made(Residual), images(100, 1, 8, 8)
+
+    def variants(layer: str, level: float) -> Compressed:
+        model = Compressed.of(network)
+        model.network.scale.data *= level
+        return model
+
+    found = points(network, batch, variants, ["left"], (-1.0, 1.0))
+    assert without_notes(found) == plain(network, batch, variants, ["left"], (-1.0, 1.0))
+    assert found[0].accuracy.loss != found[1].accuracy.loss
+    assert {p.note for p in found} == {""}
+
+
 def test_progress_says_what_and_how_far():
     network, said = made(plain_net), []
     points(

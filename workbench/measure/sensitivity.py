@@ -92,7 +92,7 @@ class _Walk:
 
     def enter(self, layer: str) -> None:
         """From now on `measure` is asked about this layer, which runs no earlier than the one before."""
-        self.here, self.last = self.place(layer), None
+        self.here = self.place(layer)
 
     def measure(self, other: nn.Module, progress: Progress) -> tuple[Accuracy, str]:
         """The accuracy of `other`, and why the whole of it ran, if it did."""
