@@ -117,9 +117,11 @@ def test_training_moves_only_what_is_stored(model: Compressed) -> None:
     before = dict(model.encoded)
     with held(model):
         _train(model, momentum=0.9, weight_decay=0.1)
+        inside = {name: model.network.get_submodule(name.split(".")[0]).weight.detach() for name in before}
     for name, old in before.items():
         new = model.encoded[name]
         assert type(new.values) is type(old.values)
+        assert np.array_equal(inside[name].numpy(), new.decode())
         assert not np.array_equal(new.decode(), old.decode())
         assert old.keep is None or not np.any(new.decode()[~old.keep])
         if not isinstance(old.values, Floats):

@@ -34,7 +34,7 @@ from workbench.train import (
     train_to_file,
 )
 from workbench.train.augment import moved
-from workbench.train.loop import generator
+from workbench.train.loop import _Batches, generator
 from workbench.train.schedule import rate_at
 
 QUICK = TrainSettings(epochs=4, batch=48, warmup_epochs=0.5, shift=1.0, rotation=5.0, scale=0.05)
@@ -165,6 +165,13 @@ def test_moves_follow_the_generator_and_stay_in_range() -> None:
 
 
 # training
+
+
+def test_every_image_once_an_epoch_in_another_order() -> None:
+    data = Batch(torch.arange(100.0).reshape(100, 1, 1, 1), torch.arange(100))
+    orders = [torch.cat([labels for _, labels in _Batches(data, TrainSettings(batch=32), e)]).tolist() for e in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(100)) and orders[0] != orders[1]
+    assert [len(labels) for _, labels in _Batches(data, TrainSettings(batch=33), 0)] == [33, 33, 33]
 
 
 def test_same_seed_same_weights_and_global_state_untouched() -> None:
