@@ -155,6 +155,14 @@ def test_supports_shrink_with_the_filters(branched):
     assert torch.equal(before.conv1.weight, sparse.network.conv1.weight)
 
 
+def test_a_network_without_gradients_has_the_same_groups(branched):
+    network, shape = branched
+    frozen = copy.deepcopy(network).requires_grad_(False)
+    with_gradients = L1Filter(pruning_ratio=0.5).apply(Compressed.of(network), Context(input_shape=shape))
+    without = L1Filter(pruning_ratio=0.5).apply(Compressed.of(frozen), Context(input_shape=shape))
+    assert without.decisions == with_gradients.decisions != ()
+
+
 def test_says_when_nothing_goes(branched):
     network, shape = branched
     model = L1Filter(pruning_ratio=0.05).apply(Compressed.of(network), Context(input_shape=shape))

@@ -15,9 +15,9 @@ def table() -> str:
     """Markdown: a row per method and knob, then the checks that a method is excused from, with the reason."""
     rows = ["| method | what | knob | range | default | meaning |", "|---|---|---|---|---|---|"]
     for name, cls in methods().items():
-        what = f"**{cls.title}** ({FAMILIES[cls.family()].lower()}). {_escaped(cls.citation)}"
+        what = f"**{cls.title}** ({FAMILIES[cls.family()].lower()}). {escaped(cls.citation)}"
         for i, (key, knob) in enumerate(knobs_of(cls).items()):
-            cells = [f"`{key}`", _escaped(str(knob)), spelled(knob.default), _escaped(knob.help)]
+            cells = [f"`{key}`", escaped(str(knob)), spelled(knob.default), escaped(knob.help)]
             rows.append("| " + " | ".join([f"`{name}`" if i == 0 else "", what if i == 0 else "", *cells]) + " |")
     excuses = [
         f"- `{name}` is not checked for *{check}*: {why}."
@@ -34,7 +34,8 @@ def refreshed(text: str) -> str:
     return f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text for a cell of a markdown table."""
     return text.replace("|", r"\|")
 
 

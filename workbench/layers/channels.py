@@ -79,7 +79,7 @@ class _Architecture:
 
 @lru_cache(maxsize=64)
 def _traced(arch: _Architecture) -> tuple[Group, ...]:
-    network = arch.network = copy.deepcopy(arch.network).eval()
+    network = arch.network = copy.deepcopy(arch.network).eval().requires_grad_(True)  # DepGraph follows gradients
     example = torch.zeros(1, *arch.input_shape)
     roots = [nn.Conv2d, nn.Linear]
     try:
