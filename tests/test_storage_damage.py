@@ -85,6 +85,31 @@ def test_every_flipped_bit_is_found():
             sentence(bytes(data))
 
 
+# A codebook of one entry for a tensor of four: kind, role, coder, axes, length; then its support, book and codes.
+FOUR = [1, 0, 0, 1, 4]
+ONE_CODE = [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("meta", "payload", "words"),
+    [
+        ([2, 3, 1, 0, 0, 7, *ONE_CODE], b"\x80", "past the end"),  # a gap of 4
+        ([2, 2, 1, 0, 0, 7, *ONE_CODE], b"\x80", "a gap outside [0, 3]"),
+        ([2, 0, 1, 0, 0, 7, *ONE_CODE], b"\x80", "0 bits"),
+        ([1, 8, 0, 0, 255, *ONE_CODE], b"\xff", "longer than its tensor"),
+        ([1, 4, 0, 0, 31, *ONE_CODE], b"\xff", "too large"),
+        ([1, 3, 0, 0, 7, *ONE_CODE], b"\xff", "chunks of 3 bits"),
+        ([0, 1, 0, 2, 0], b"", "a code outside [0, 0]"),
+        ([0, 1, 0, 0, 2], b"", "outside its own alphabet"),
+        ([0, 1, 1, 0, 0, 1, 1], b"", "an alphabet of 1"),
+        ([0, 1, 1, 0, 7, 16, 1], b"", "a table of 16 bytes in a stream of 1"),
+        ([0, 1, 2, 0, 1, 1, 6], b"", "impossible model"),
+    ],
+)
+def test_a_support_or_code_that_cannot_be_is_refused(meta, payload, words):
+    assert words in sentence(described([*FOUR, *meta], payload + bytes(4) + b"\xff" * 9))
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
