@@ -122,6 +122,7 @@ def test_the_ticks_of_a_byte_axis_are_round_and_inside():
     assert at == [20e3, 50e3, 100e3, 200e3, 500e3, 1e6, 2e6]
     assert labels[:3] == ["20 kB", "50 kB", "100 kB"]
     assert len(theme.bytes_ticks(40_000, 60_000)[0]) == 3
+    assert theme.bytes_ticks(50, 2e6)[1] == ["100 B", "1 kB", "10 kB", "100 kB", "1 MB"]
 
 
 # Sensitivity

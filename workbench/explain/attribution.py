@@ -81,23 +81,36 @@ def attribute(
     image: (channels, height, width); target: a class index, the dense network's answer when None. Neither network is
     changed. WorkbenchError when the method is unknown or off for one of the networks; Cancelled between two chunks.
     """
-    chosen, progress = _named(method), progress or Progress()
+    chosen = _named(method)
+    progress = progress or Progress()
     for network in (dense, compressed):
         if (why := chosen.refuses(network)) is not None:
             raise WorkbenchError(f"{chosen.title} cannot explain this network: {why}.")
-    logits = _logits(dense, image), _logits(compressed, image)
-    explained = _target(target, logits[0])
-    maps = []
-    for network, (name, low) in zip((dense, compressed), (("dense: ", 0.0), ("compressed: ", 0.5)), strict=True):
+    answers = _logits(dense, image), _logits(compressed, image)
+    explained = _target(target, answers[0])
+
+    def look(network: nn.Module, part: Progress) -> Array:
         with _at_rest(network), torch.enable_grad():
-            found = chosen.map_of(network, image[None], explained, progress.part(low, low + 0.5, name))
-        maps.append(np.asarray(found.cpu().numpy(), np.float32))
+            found = chosen.map_of(network, image[None], explained, part)
         progress.check()
-    probabilities = [float(torch.softmax(scores, 0)[explained]) for scores in logits]
-    answers = [int(scores.argmax()) for scores in logits]
-    alike, note = similarity(*maps), _note(*maps)
+        return np.asarray(found.cpu().numpy(), np.float32)
+
+    before = look(dense, progress.part(0.0, 0.5, "dense: "))
+    after = look(compressed, progress.part(0.5, 1.0, "compressed: "))
     return AttributionPair(
-        method, index, label, explained, _picture(image), *maps, *probabilities, *answers, similarity=alike, note=note
+        method=method,
+        index=index,
+        label=label,
+        target=explained,
+        image=_picture(image),
+        dense=before,
+        compressed=after,
+        dense_probability=float(torch.softmax(answers[0], 0)[explained]),
+        compressed_probability=float(torch.softmax(answers[1], 0)[explained]),
+        dense_prediction=int(answers[0].argmax()),
+        compressed_prediction=int(answers[1].argmax()),
+        similarity=similarity(before, after),
+        note=_note(before, after),
     )
 
 

@@ -74,6 +74,7 @@ def occlusion(network: nn.Module, image: Tensor, target: int, progress: Progress
         target=target,
         perturbations_per_eval=OCCLUSION_CHUNK,
     )
+    assert isinstance(found, Tensor)
     return found.detach()[0, 0]  # every channel is blackened together, so all hold the same numbers
 
 

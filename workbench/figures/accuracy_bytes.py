@@ -156,7 +156,7 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
     drawn.update_xaxes(title_text="file size (log scale; further left is smaller)", type="log")
     drawn.update_xaxes(tickvals=at, ticktext=labels, range=[math.log10(low), math.log10(high)])
     drawn.update_yaxes(title_text="accuracy", tickformat=".1~%", range=_accuracy_range(view))
-    return drawn.update_layout(hovermode="closest")
+    return drawn.update_layout(hovermode="closest", legend_y=-0.2)
 
 
 def table(view: AccuracyBytesView) -> list[dict[str, str]]:

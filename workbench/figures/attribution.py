@@ -46,14 +46,16 @@ def view(pair: AttributionPair | None, *, classes: Sequence[str] = (), method: s
         _row("dense", pair.dense_prediction, pair.label, classes, pair.dense_probability),
         _row("compressed", pair.compressed_prediction, pair.label, classes, pair.compressed_probability),
     )
-    maps = (pair.dense, pair.compressed, pair.difference)
+    maps, said = (pair.dense, pair.compressed, pair.difference), (_heading(rows[0], target), _heading(rows[1], target))
     return AttributionView(
-        _pixels(pair.image),
-        *map(_grid, maps),
+        image=_pixels(pair.image),
+        dense=_grid(pair.dense),
+        compressed=_grid(pair.compressed),
+        difference=_grid(pair.difference),
         scale=max(float(abs(m).max()) for m in maps) or 1.0,
         title=f"{TITLE} to see “{target}” ({method or pair.method})",
         sentence=_sentence(pair),
-        headings=(f"Image: a “{label}”", *(_heading(row, target) for row in rows), "Difference<br>compressed − dense"),
+        headings=(f"Image: a “{label}”", *said, "Difference<br>compressed − dense"),
         rows=rows,
     )
 

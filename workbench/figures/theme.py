@@ -136,9 +136,9 @@ def points(share: float) -> str:
 
 
 def bytes_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Tick positions and labels of a log axis of bytes: 1-2-5 a decade, all nine when the axis is short."""
+    """Tick positions and labels of a log axis of bytes: nine, three or one a decade, as many as have room."""
     decades = math.log10(high / low)
-    steps = range(1, 10) if decades < 0.8 else (1, 2, 5) if decades < 4 else (1,)
+    steps = range(1, 10) if decades < 0.8 else (1, 2, 5) if decades < 2.5 else (1,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     at = [float(step * 10**power) for power in powers for step in steps]
     shown = [x for x in at if low <= x <= high]
@@ -191,7 +191,9 @@ def blank(title: str, subtitle: str = "", *, dark: bool = False, height: int = 4
     heading: dict[str, object] = {"text": title}
     if subtitle:
         heading["subtitle"] = {"text": subtitle}
-    return go.Figure(layout={"template": template(dark), "title": heading, "height": height})
+    # The legend's place is a share of the plot's height: a tall figure would push it far down.
+    below = {"y": -0.2 * min(1.0, 290 / (height - 132))}
+    return go.Figure(layout={"template": template(dark), "title": heading, "height": height, "legend": below})
 
 
 def empty(title: str, sentence: str, *, dark: bool = False, height: int = 420) -> go.Figure:

@@ -72,8 +72,8 @@ def view(run: Run | None, *, titles: Mapping[str, str] | None = None) -> Waterfa
         tuple(changes),
         measured.file_bytes,
         tuple(Part(PART_NAMES.get(name, name), name, size) for name, size in ordered),
-        f"{bytes_text(measured.dense_bytes)} of dense weights became a file of {bytes_text(measured.file_bytes)}: "
-        f"{measured.compression_ratio:.1f}× smaller",
+        f"{bytes_text(measured.dense_bytes)} of dense weights became a file of {bytes_text(measured.file_bytes)}"
+        + (f": {measured.compression_ratio:.1f}× smaller" if measured.compression_ratio > 1.05 else ", no smaller"),
     )
 
 
@@ -91,7 +91,7 @@ def figure(view: WaterfallView | None, *, dark: bool = False) -> go.Figure:
     plots.update_yaxes(autorange="reversed", type="category", showgrid=False)
     # Room to the right for the labels outside the bars.
     for row, most in ((1, max(view.dense_bytes, view.file_bytes)), (2, view.file_bytes)):
-        plots.update_xaxes(tickformat="~s", ticksuffix="B", range=[0, 1.28 * most], nticks=7, row=row, col=1)
+        plots.update_xaxes(tickformat="~s", ticksuffix="B", range=[0, 1.36 * most], nticks=7, row=row, col=1)
     return plots.update_layout(showlegend=False, margin_t=104)
 
 
