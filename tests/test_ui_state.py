@@ -169,7 +169,7 @@ def test_a_snapshot_is_read_back(state):
         '{"recipe": {"network": "lenet5", "dataset": "digits"}}',
         '{"recipe": {"network": "x", "dataset": "digits", "steps": [{"method": "prune.magnitude_iter"}]}}',
         '{"recipe": {"network": "lenet5", "dataset": "digits", "steps": [{"method": "os.system"}]}}',
-        '{"version": 9, "recipe": {"network": "lenet5", "dataset": "digits", "steps": [{"method": "quant.int8_linear"}]}}',
+        '{"version": 9, "recipe": {"network": "lenet5", "dataset": "digits", "steps": [{"method": "kd.hinton"}]}}',
     ],
 )
 def test_a_snapshot_that_makes_no_sense_is_refused(state, text):

@@ -38,6 +38,7 @@ class Chart(Checked, anywidget.AnyWidget):
     _esm = BROWSER / "chart.js"
     figure = t.Unicode().tag(sync=True)
     label = t.Unicode().tag(sync=True)
+    old = t.Bool(False, help="what is drawn belongs to an earlier choice").tag(sync=True)
 
     def __init__(self, label: str) -> None:
         super().__init__(label=label)
@@ -47,7 +48,8 @@ class Chart(Checked, anywidget.AnyWidget):
     def show(self, figure: go.Figure, *, keep: str) -> None:
         """Draw `figure`. While `keep` stays the same, so does how far the person has zoomed in."""
         figure.update_layout(uirevision=keep)
-        self.figure = figure.to_json()
+        with self.hold_sync():
+            self.figure, self.old = figure.to_json(), False
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if not isinstance(content, dict) or content.get("kind") != "click" or self.clicked is None:

@@ -16,6 +16,7 @@ from .panels import (
     knobs,
     layers,
     lower,
+    notes,
     pickers,
     sensitivity,
     status,
@@ -32,12 +33,8 @@ below follow. Everything marked “measured” comes from a file that was writte
 def page(state: State, engine: Engine) -> w.VBox:
     """Everything that is on the page."""
     side = w.VBox([steps.panel(state), knobs.panel(state)]).add_class("wb-side")
-    numbers = [
-        headline.panel(state),
-        status.panel(state, engine),
-        curve.panel(state, engine),
-        export.panel(state, engine),
-    ]
+    numbers = [headline.panel(state), status.panel(state, engine), curve.panel(state, engine)]
+    numbers += [notes.panel(state), export.panel(state, engine)]
     wide = w.VBox(numbers).add_class("wb-wide")
     views = {
         bytes.NAME: ("Where the bytes went", bytes.panel(state)),

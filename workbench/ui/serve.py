@@ -22,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "show_tracebacks": False,
         "allow_template_override": "NO",
         "allow_theme_override": "NOTEBOOK",
-        "file_allowlist": ["(?!)"],
+        "file_allowlist": ["(?!).*"],
     },
     "MappingKernelManager": {"cull_interval": 60, "cull_idle_timeout": 600, "cull_connected": False},
 }
@@ -98,7 +98,9 @@ def serve(
 
 def _voila(port: int, token: str, ip: str, preheat: int, browser: bool) -> list[str]:
     words = [sys.executable, "-m", "voila", str(notebook()), f"--port={port}", f"--Voila.ip={ip}"]
-    words += [f"--{owner}.{name}={value}" for owner, group in SETTINGS.items() for name, value in group.items()]
+    for owner, group in SETTINGS.items():
+        for name, value in group.items():
+            words += [f"--{owner}.{name}", *(value if isinstance(value, list) else [str(value)])]
     words += [f"--token={token}"] if token else []
     words += ["--preheat_kernel=True", f"--pool_size={preheat}"] if preheat else []
     return words if browser else [*words, "--no-browser"]

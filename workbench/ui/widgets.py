@@ -68,17 +68,18 @@ class Picker(Checked, anywidget.AnyWidget):
     _esm = BROWSER / "picker.js"
     label = t.Unicode().tag(sync=True)
     help = t.Unicode().tag(sync=True)
+    source = t.Unicode(help="where it comes from, for who points at the help").tag(sync=True)
     value = t.Unicode().tag(sync=True)
     groups: t.List[Any] = t.List().tag(sync=True)
     pick: Callable[[str], None] = staticmethod(_unheard)
     _offered: tuple[str, frozenset[str]] = ("", frozenset())
 
-    def offer(self, groups: Sequence[Group], value: str, help: str = "") -> None:
+    def offer(self, groups: Sequence[Group], value: str, help: str = "", source: str = "") -> None:
         """Show these choices with `value` picked."""
         plain = [{"title": g.title, "options": [o._asdict() for o in g.options]} for g in groups]
         self._offered = value, frozenset(o.id for g in groups for o in g.options if not o.off)
         with self.hold_sync():
-            self.groups, self.value, self.help = plain, value, help
+            self.groups, self.value, self.help, self.source = plain, value, help, source
 
     @t.observe("value")
     def _picked(self, change: dict[str, str]) -> None:

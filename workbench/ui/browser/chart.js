@@ -14,8 +14,7 @@ export default {
     let last = Promise.resolve();
 
     const draw = () => {
-      const label = model.get("label");
-      el.setAttribute("aria-label", label);
+      el.setAttribute("aria-label", model.get("label"));
       const text = model.get("figure");
       if (!text || !el.clientWidth) return;
       const { data, layout } = JSON.parse(text);
@@ -32,16 +31,19 @@ export default {
         model.send({ kind: "click", trace: curveNumber, point: pointNumber });
       });
     };
+    const fade = () => el.classList.toggle("wb-old", model.get("old"));
     const resized = new ResizeObserver(() => {
       if (el.clientWidth && el.clientWidth !== width) draw();
     });
 
     model.on("change:figure", draw);
+    model.on("change:old", fade);
     resized.observe(el);
     draw();
     return () => {
       resized.disconnect();
       model.off("change:figure", draw);
+      model.off("change:old", fade);
       Plotly.purge(box);
     };
   },

@@ -37,13 +37,14 @@ export default {
     const show = () => {
       select.value = model.get("value");
       help.textContent = model.get("help");
+      help.title = model.get("source");
     };
     select.addEventListener("change", () => {
       model.set("value", select.value);
       model.save_changes();
     });
     model.on("change:groups change:label", fill);
-    model.on("change:value change:help", show);
+    model.on("change:value change:help change:source", show);
     fill();
   },
 };

@@ -18,7 +18,9 @@ def panel(state: State) -> w.VBox:
     titles = {name: cls.title for name, cls in state.choices.methods.items()}
 
     def show() -> None:
-        chart.show(figure.figure(figure.view(state.run, titles=titles)), keep=state.network)
+        chart.old = state.run is None and bool(state.runs)
+        if not chart.old:
+            chart.show(figure.figure(figure.view(state.run, titles=titles)), keep=state.network)
 
     when_seen(state, NAME, show, "run")
     return w.VBox([chart])

@@ -30,14 +30,14 @@ def panel(state: State, engine: Engine) -> w.VBox:
         view = figure.view(
             list(state.runs.values()),
             state.dense,
-            estimate=None if state.estimate is None else (_label(state), state.estimate),
+            estimate=None if state.estimate is None or state.run else (_label(state), state.estimate),
             sample=state.sample,
             current=state.recipe.key if state.recipe else None,
             titles=titles,
         )
         chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}")
 
-    watch(state, show, "runs", "estimate", "sample", "recipe")
+    watch(state, show, "runs", "run", "estimate", "sample")
     more = w.Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")
     more.on_click(guard(state, lambda _button: engine.fill()))
     hint = w.HTML(

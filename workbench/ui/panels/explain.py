@@ -39,5 +39,5 @@ def panel(state: State, engine: Engine) -> w.VBox:
     start.on_click(guard(state, lambda _button: engine.attribution()))
     watch(state, offer, "network", "dataset", "attribution", "image")
     when_seen(state, NAME, show, "pair")
-    row = w.Box([how, w.VBox([image]).add_class("wb-knob"), start]).add_class("wb-row")
+    row = w.Box([how, w.VBox([image]).add_class("wb-knob"), w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
     return w.VBox([row, chart])

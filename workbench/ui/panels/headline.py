@@ -12,20 +12,19 @@ from ..state import State
 
 
 def panel(state: State) -> w.VBox:
-    """Five tiles, the number on test data when there is one, and what did not happen as asked."""
-    numbers, tested, notes = w.HTML(), w.HTML(), w.HTML().add_class("wb-notes")
+    """Five tiles, why there are none while the choice is invalid, and the number on test data when there is one."""
+    numbers, tested, problem = w.HTML(), w.HTML(), w.HTML().add_class("wb-problem").add_class("wb-live")
 
     def show() -> None:
         numbers.value = '<div class="wb-tiles">' + "".join(map(_tile, tiles(state))) + "</div>"
         tested.value = escape(report(state.report))
 
     def say() -> None:
-        said = [state.problem] if state.problem else list(state.notes)
-        notes.value = "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in said) + "</ul>" if said else ""
+        problem.value = escape(state.problem)
 
     watch(state, show, "estimate", "sample", "run", "runs", "report")
-    watch(state, say, "notes", "problem")
-    return w.VBox([numbers, tested, notes])
+    watch(state, say, "problem")
+    return w.VBox([numbers, tested, problem])
 
 
 def _tile(tile: Tile) -> str:

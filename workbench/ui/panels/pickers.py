@@ -21,8 +21,8 @@ def panel(state: State) -> w.Box:
 
     def offer() -> None:
         choices, data, net = state.choices, state.choices.datasets[state.dataset], state.choices.networks[state.network]
-        dataset.offer(choices.for_datasets(), data.name, data.description)
-        network.offer(choices.for_networks(data.name), net.name, _facts(net))
+        dataset.offer(choices.for_datasets(), data.name, data.description, data.source)
+        network.offer(choices.for_networks(data.name), net.name, _facts(net), net.citation)
         cls = choices.methods[state.step.method]
         groups = choices.for_methods(net.name, state.steps, state.active)
         method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
@@ -36,4 +36,4 @@ def _summary(cls: type) -> str:
 
 
 def _facts(network: NetworkSpec) -> str:
-    return f"{network.parameters:,} parameters, {count(network.macs)} multiply-adds for one image. {network.citation}"
+    return f"{network.parameters:,} parameters, {count(network.macs)} multiply-adds for one image."

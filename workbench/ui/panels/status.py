@@ -24,7 +24,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     def work() -> None:
         doing.value = f"Working: {escape(state.doing)}" if state.busy else READY
-        bar.layout.visibility = "visible" if state.share is not None else "hidden"
+        bar.layout.display = "none" if state.share is None else ""
         bar.value = round(100 * (state.share or 0))
         cancel.disabled = not state.busy
 

@@ -1,0 +1,82 @@
+"""The command line that serves the app, and the notebook that it serves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from workbench.core.errors import WorkbenchError
+from workbench.ui import serve
+
+ROOT = Path(__file__).parents[1]
+
+
+def option(words: list[str], name: str) -> str:
+    joined = dict(word.split("=", 1) for word in words if "=" in word)
+    return joined.get(name) or words[words.index(name) + 1]
+
+
+def test_by_default_only_this_machine_is_served():
+    words = serve.command(browser=False)
+    assert words[:3] == [sys.executable, "-m", "voila"]
+    assert option(words, "--Voila.ip") == "127.0.0.1" and "--no-browser" in words
+
+
+def test_visitors_get_no_source_no_traceback_no_file():
+    words = serve.command()
+    assert option(words, "--VoilaConfiguration.strip_sources") == "True"
+    assert option(words, "--VoilaConfiguration.show_tracebacks") == "False"
+    assert option(words, "--VoilaConfiguration.allow_template_override") == "NO"
+    assert option(words, "--VoilaConfiguration.allow_theme_override") == "NOTEBOOK"
+    assert option(words, "--MappingKernelManager.cull_idle_timeout") == "600"
+
+
+def test_the_shipped_configuration_is_the_same():
+    assert json.loads((ROOT / "notebooks" / "voila.json").read_text()) == serve.SETTINGS
+
+
+def test_the_shipped_notebook_is_one_import_and_one_call():
+    text = (ROOT / "notebooks" / "app.ipynb").read_text()
+    assert text == serve.one_cell()
+    book = nbformat.reads(text, as_version=4)
+    nbformat.validate(book)
+    assert [cell.source.split() for cell in book.cells] == [
+        ["from", "workbench.ui.app", "import", "show", "show()"],
+    ]
+
+
+def test_without_the_shipped_notebook_one_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(serve, "__file__", str(tmp_path / "site-packages" / "workbench" / "ui" / "serve.py"))
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    made = serve.notebook()
+    assert made.is_relative_to(tmp_path / "home") and made.read_text() == serve.one_cell()
+    assert str(made) in serve.command()
+
+
+def test_other_machines_need_a_token():
+    with pytest.raises(WorkbenchError, match=r"\(0.0.0.0\) needs a token"):
+        serve.command(ip="0.0.0.0")
+    assert "--token=secret" in serve.command(ip="0.0.0.0", token="secret")
+
+
+@pytest.mark.parametrize(("name", "value"), [("port", 0), ("port", 70000), ("preheat", -1), ("preheat", 1000)])
+def test_what_makes_no_sense_is_refused(name, value):
+    with pytest.raises(WorkbenchError, match=rf"{value}\.$"):
+        serve.command(**{name: value})
+
+
+def test_preheat_and_lab():
+    assert {"--preheat_kernel=True", "--pool_size=3"} <= set(serve.command(preheat=3))
+    assert not any("preheat" in word for word in serve.command())
+    words = serve.command(lab=True, token="abc", port=9999)
+    assert words[1:4] == ["-m", "jupyter", "lab"] and "--ServerApp.port=9999" in words
+    assert "--IdentityProvider.token=abc" in words
+
+
+def test_serving_runs_the_command_and_tells_its_status(monkeypatch):
+    monkeypatch.setattr(serve, "command", lambda port, **_: [sys.executable, "-c", f"raise SystemExit({port})"])
+    assert serve.serve(7) == 7
