@@ -370,7 +370,3 @@ def run_train(options: argparse.Namespace) -> None:
         {"file": str(out), "weights": info},
         lambda: f"{out}: {100 * info.test.accuracy:.2f} % of {info.test.n} test images",
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

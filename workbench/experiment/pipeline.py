@@ -93,11 +93,13 @@ def run_step(planned: Planned, model: Compressed, context: Context) -> Compresse
 
 def _same(a: Compressed, b: Compressed) -> bool:
     """Whether a step left everything as it was."""
-    if a.encoded.keys() != b.encoded.keys() or any(
-        type(a.encoded[n].values) is not type(b.encoded[n].values) for n in a.encoded
-    ):
-        return not b.encoded.keys() and _equal_weights(a, b)
-    return _equal_weights(a, b)
+    return _forms(a) == _forms(b) and _equal_weights(a, b)
+
+
+def _forms(model: Compressed) -> dict[str, tuple[str, bool]]:
+    """How each tensor is stored that is not plain floats."""
+    forms = {name: (e.values.kind, e.keep is None) for name, e in model.encoded.items()}
+    return {name: form for name, form in forms.items() if form != ("float", True)}
 
 
 def _equal_weights(a: Compressed, b: Compressed) -> bool:
