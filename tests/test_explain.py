@@ -105,6 +105,7 @@ def test_occlusion_agrees_with_a_loop():
             fall[where] += float(base - network(black[None])[0, 2])
             covered[where] += 1
     assert covered.min() > 0
+    assert maps.window_of(torch.zeros(1, 1, 28, 28)) == (4, 2)
     np.testing.assert_allclose(explained("occlusion", network, image, 2), fall / covered, rtol=1e-3, atol=1e-5)
 
 

@@ -78,6 +78,8 @@ def test_estimate_sample_and_measurement_look_different():
     guess = ("prune.toy:ratio=0.95", Estimate(0.8, 3_500.0, "between 0.9 and 0.99"))
     view = ab.view(RUNS, DENSE, estimate=guess, sample=(accuracy(30, 32), 4_000.0))
     assert view.guide == ((900, 0.45), (3_500.0, 0.8), (5_000, 0.9))
+    far = ab.view(RUNS, estimate=("prune.toy:ratio=0.6", Estimate(0.95, 9_000.0, "")))
+    assert far.guide == ((5_000, 0.9), (9_000.0, 0.95), (21_000, 0.97))
     data = ab.figure(view).data
     estimate, sample, line = data[ab.ESTIMATE], data[ab.SAMPLE], data[ab.FIRST_LINE]
     assert estimate.line.dash == ESTIMATE_DASH != line.line.dash
