@@ -51,7 +51,7 @@ class Encoded:
     def rows(self) -> Array:
         """Index along the first axis of every stored entry, (n,)."""
         size = math.prod(self.shape)
-        per_row = max(1, size // self.shape[0]) if self.shape else 1
+        per_row = max(1, size // max(1, self.shape[0])) if self.shape else 1
         where = np.arange(size) if self.keep is None else np.flatnonzero(self.keep)
         return where // per_row
 

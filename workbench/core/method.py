@@ -135,9 +135,8 @@ class Combination(Method):
 def chosen(method: Method, model: Compressed, context: Context) -> list[Layer]:
     """The layers of `model` that a step of `method` acts on; a name that fits none is refused."""
     fitting = [layer for layer in layers_of(model.network) if layer.kind in method.acts_on]
-    if context.layers is not None:
-        for name in context.layers:
-            if not any(name in (layer.name, layer.name.rsplit(".", 1)[0]) for layer in fitting):
-                allowed = ", ".join(layer.name for layer in fitting)
-                raise WorkbenchError(f"{method.id()} has no layer {name!r} to act on here; it can take {allowed}.")
+    for name in context.layers or ():
+        if not any(name in (layer.name, layer.name.rpartition(".")[0]) for layer in fitting):
+            allowed = ", ".join(layer.name for layer in fitting) or "none"
+            raise WorkbenchError(f"{method.id()} has no layer {name!r} to act on here; it can take {allowed}.")
     return [layer for layer in fitting if context.wants(layer)]
