@@ -1,0 +1,66 @@
+"""The README stays true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from workbench import docs
+from workbench.cli import parser
+from workbench.data import datasets
+from workbench.methods import method_of, parse_step
+from workbench.networks import networks, weights_info
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)).replace("\\\n", " ")
+COMMANDS = re.findall(r"^workbench .*", SHELL, re.M)
+
+
+def test_the_table_of_methods_is_current():
+    assert docs.refreshed(TEXT) == TEXT, "run `python -m workbench.docs README.md`"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_parse(command):
+    words = shlex.split(command, comments=True)
+    options = parser().parse_args(words[1:])
+    for step in getattr(options, "step", []):
+        assert method_of(parse_step(step))
+
+
+def test_there_are_commands_to_parse():
+    assert len(COMMANDS) >= 4
+
+
+@pytest.mark.parametrize("name", networks())
+def test_the_accuracy_of_bundled_weights_is_that_of_their_header(name):
+    for data in datasets():
+        info = weights_info(name, data)
+        if info is None:
+            continue
+        low, high = (100 * x for x in info.test.interval)
+        row = next(r for r in TEXT.splitlines() if r.startswith(f"| `{name}` |") and f"--dataset {data}" in r)
+        assert f"{networks()[name].parameters:,}" in row
+        assert f"{100 * info.test.accuracy:.2f} % ({low:.2f} to {high:.2f}" in row.replace("to 100)", "to 100.00)")
+        assert info.command in row
+
+
+def test_the_test_command_is_the_one_that_ci_runs():
+    block = TEXT.split("<!-- test command -->")[1].split("```")[1]
+    assert "pytest" in block
+    assert "<!-- test command -->" in (README.parent / ".ci" / "run").read_text()
+
+
+def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    assert len(blocks) == 2
+    names: dict = {}
+    exec(blocks[0].replace('"epochs": 2', '"epochs": 0'), names)
+    (tmp_path / "small.wbz").write_bytes(names["result"].data)
+    monkeypatch.chdir(tmp_path)
+    exec(blocks[1], names)
+    assert names["tensors"]["fc1.weight"].shape == (500, 800)
