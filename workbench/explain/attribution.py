@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..core.attribution import AttributionPair
 from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ..core.values import Array
+from ..measure.evaluate import evaluating
 from .maps import MapOf, grad_cam, integrated_gradients, no_convolution, occlusion, saliency
 
 
@@ -90,7 +90,7 @@ def attribute(
     explained = _target(target, answers[0])
 
     def look(network: nn.Module, part: Progress) -> Array:
-        with _at_rest(network), torch.enable_grad():
+        with evaluating(network), torch.enable_grad():
             found = chosen.map_of(network, image[None], explained, part)
         progress.check()
         return np.asarray(found.cpu().numpy(), np.float32)
@@ -137,22 +137,10 @@ def _target(target: int | None, logits: Tensor) -> int:
 
 
 def _logits(network: nn.Module, image: Tensor) -> Tensor:
-    with _at_rest(network), torch.no_grad():
+    with evaluating(network), torch.no_grad():
         scores = network(image[None])
     assert isinstance(scores, Tensor)
     return scores[0]
-
-
-@contextmanager
-def _at_rest(network: nn.Module) -> Iterator[None]:
-    """In eval mode inside, so that BatchNorm learns nothing from an explanation; every module's own mode after."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _picture(image: Tensor) -> Array:
