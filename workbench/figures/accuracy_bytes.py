@@ -8,12 +8,25 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from ..core.records import Accuracy, Estimate, Run
-from .theme import ESTIMATE_DASH, blank, bytes_text, bytes_ticks, empty, family_of, paint, percent, styles
+from .theme import (
+    ESTIMATE_DASH,
+    Style,
+    blank,
+    bytes_text,
+    bytes_ticks,
+    empty,
+    family_of,
+    paint,
+    percent,
+    styles,
+)
+
+Trace = dict[str, Any]
 
 TITLE = "Accuracy against file size"
 NOTHING = "Move a slider to measure the first point."
@@ -141,22 +154,28 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
     """The curve. Traces: FRONTIER, DENSE, ESTIMATE, SAMPLE, SELECTED, then one for each line of the view."""
     if not (view.lines or view.dense or view.estimate or view.sample):
         return empty(TITLE, NOTHING, dark=dark)
-    drawn = blank(TITLE, view.now, dark=dark, height=400 + 22 * (len(view.lines) + 3))
     colours = paint(dark)
-    drawn.add_traces([_frontier(view, colours.faint), _dense(view, colours.ink)])
-    drawn.add_traces([_estimate(view, colours.ink), _sample(view, colours.ink), _selected(view, colours.ink)])
-    for line, style in zip(view.lines, styles([line.family for line in view.lines], dark), strict=True):
-        drawn.add_trace(
-            _scatter(line.title, line.points, style.colour, zorder=3)
-            .update(mode="lines+markers", line={"dash": style.dash, "width": 2})
-            .update(marker={"symbol": style.marker, "size": 9, "color": style.colour})
-        )
+    own = styles([line.family for line in view.lines], dark)
+    traces = [
+        _frontier(view, colours.faint),
+        _dense(view, colours.ink),
+        _estimate(view, colours.ink),
+        _sample(view, colours.ink),
+        _selected(view, colours.ink),
+        *(_curve(line, style) for line, style in zip(view.lines, own, strict=True)),
+    ]
     low, high = extent(view)
     at, labels = bytes_ticks(low, high)
-    drawn.update_xaxes(title_text="file size (log scale; further left is smaller)", type="log")
-    drawn.update_xaxes(tickvals=at, ticktext=labels, range=[math.log10(low), math.log10(high)])
-    drawn.update_yaxes(title_text="accuracy", tickformat=".1~%", range=_accuracy_range(view))
-    return drawn.update_layout(hovermode="closest", legend_y=-0.2)
+    size = {"text": "file size (log scale; further left is smaller)"}
+    ends = [math.log10(low), math.log10(high)]
+    axes = {
+        "xaxis": {"title": size, "type": "log", "tickvals": at, "ticktext": labels, "range": ends},
+        "yaxis": {"title": {"text": "accuracy"}, "tickformat": ".1~%", "range": _accuracy_range(view)},
+        "hovermode": "closest",
+        "legend": {"y": -0.2},
+    }
+    # Built at once from plain data: this one is drawn anew while a slider moves, and adding part by part takes longer.
+    return blank(TITLE, view.now, dark=dark, height=400 + 22 * (len(view.lines) + 3), data=traces, layout=axes)
 
 
 def table(view: AccuracyBytesView) -> list[dict[str, str]]:
@@ -254,90 +273,98 @@ def _now(here: Point | None, sample: Point | None, guess: Point | None, any_line
     return "" if any_line else NOTHING
 
 
-def _scatter(name: str, points: Sequence[Point], colour: str, *, zorder: int) -> go.Scatter:
+def _scatter(name: str, points: Sequence[Point], colour: str, *, zorder: int) -> Trace:
     up, down = [p.high - p.accuracy for p in points], [p.accuracy - p.low for p in points]
-    return go.Scatter(
-        name=name,
-        x=[p.file_bytes for p in points],
-        y=[p.accuracy for p in points],
-        error_y={"type": "data", "array": up, "arrayminus": down, "thickness": 1, "width": 3, "color": colour},
-        text=["<br>".join(p.details) for p in points],
-        hovertemplate="%{text}<extra></extra>",
-        zorder=zorder,
-    )
+    return {
+        "type": "scatter",
+        "name": name,
+        "x": [p.file_bytes for p in points],
+        "y": [p.accuracy for p in points],
+        "error_y": {"type": "data", "array": up, "arrayminus": down, "thickness": 1, "width": 3, "color": colour},
+        "text": ["<br>".join(p.details) for p in points],
+        "hovertemplate": "%{text}<extra></extra>",
+        "zorder": zorder,
+    }
 
 
-def _frontier(view: AccuracyBytesView, colour: str) -> go.Scatter:
-    return go.Scatter(
-        name="best so far: nothing is smaller and better",
-        x=[size for size, _ in view.frontier],
-        y=[accuracy for _, accuracy in view.frontier],
-        mode="lines",
-        line={"color": colour, "width": 8, "shape": "hv"},
-        opacity=0.3,
-        hoverinfo="skip",
-        showlegend=len(view.frontier) > 1,
-        zorder=0,
-    )
+def _curve(line: Line, style: Style) -> Trace:
+    return _scatter(line.title, line.points, style.colour, zorder=3) | {
+        "mode": "lines+markers",
+        "line": {"dash": style.dash, "width": 2},
+        "marker": {"symbol": style.marker, "size": 9, "color": style.colour},
+    }
 
 
-def _dense(view: AccuracyBytesView, colour: str) -> go.Scatter:
+def _frontier(view: AccuracyBytesView, colour: str) -> Trace:
+    return {
+        "type": "scatter",
+        "name": "best so far: nothing is smaller and better",
+        "x": [size for size, _ in view.frontier],
+        "y": [accuracy for _, accuracy in view.frontier],
+        "mode": "lines",
+        "line": {"color": colour, "width": 8, "shape": "hv"},
+        "opacity": 0.3,
+        "hoverinfo": "skip",
+        "showlegend": len(view.frontier) > 1,
+        "zorder": 0,
+    }
+
+
+def _dense(view: AccuracyBytesView, colour: str) -> Trace:
     """A horizontal line over all that is drawn, with the dense network's own point on it."""
-    trace = go.Scatter(name="dense network", mode="lines+markers", zorder=1, showlegend=view.dense is not None)
+    trace = {"type": "scatter", "name": "dense network", "mode": "lines+markers", "zorder": 1}
     if view.dense is None:
-        return trace
+        return trace | {"showlegend": False}
     low, high = extent(view)
-    text = "<br>".join(view.dense.details)
-    return trace.update(
-        x=[low, view.dense.file_bytes, high],
-        y=[view.dense.accuracy] * 3,
-        marker={"symbol": "diamond-wide", "size": [0, 13, 0], "color": colour, "opacity": 1},
-        line={"color": colour, "width": 1.5, "dash": "dash"},
-        text=[text] * 3,
-        hovertemplate="%{text}<extra></extra>",
-    )
+    return trace | {
+        "showlegend": True,
+        "x": [low, view.dense.file_bytes, high],
+        "y": [view.dense.accuracy] * 3,
+        "marker": {"symbol": "diamond-wide", "size": [0, 13, 0], "color": colour, "opacity": 1},
+        "line": {"color": colour, "width": 1.5, "dash": "dash"},
+        "text": ["<br>".join(view.dense.details)] * 3,
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
-def _estimate(view: AccuracyBytesView, colour: str) -> go.Scatter:
+def _estimate(view: AccuracyBytesView, colour: str) -> Trace:
     guess = view.estimate
-    trace = go.Scatter(name="~ estimate", mode="lines+markers+text", zorder=4, showlegend=guess is not None)
+    trace = {"type": "scatter", "name": "~ estimate", "mode": "lines+markers+text", "zorder": 4}
     if guess is None:
-        return trace
+        return trace | {"showlegend": False}
     at = [size == guess.file_bytes and share == guess.accuracy for size, share in view.guide]
-    return trace.update(
-        x=[size for size, _ in view.guide],
-        y=[share for _, share in view.guide],
-        line={"dash": ESTIMATE_DASH, "color": colour, "width": 2},
-        marker={
-            "symbol": "circle-open",
-            "size": [14 if own else 0 for own in at],
-            "color": colour,
-            "line": {"width": 2},
-        },
-        text=[f"~{percent(guess.accuracy)}" if own else "" for own in at],
-        textposition="bottom center",
-        hovertext=["<br>".join(guess.details) if own else "" for own in at],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
+    sizes = [14 if own else 0 for own in at]
+    return trace | {
+        "showlegend": True,
+        "x": [size for size, _ in view.guide],
+        "y": [share for _, share in view.guide],
+        "line": {"dash": ESTIMATE_DASH, "color": colour, "width": 2},
+        "marker": {"symbol": "circle-open", "size": sizes, "color": colour, "line": {"width": 2}},
+        "text": [f"~{percent(guess.accuracy)}" if own else "" for own in at],
+        "textposition": "bottom center",
+        "hovertext": ["<br>".join(guess.details) if own else "" for own in at],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
 
 
-def _sample(view: AccuracyBytesView, colour: str) -> go.Scatter:
+def _sample(view: AccuracyBytesView, colour: str) -> Trace:
     points: list[Point] = [view.sample] if view.sample else []
     trace = _scatter(view.sample.steps if view.sample else "sample", points, colour, zorder=5)
     marker = {"symbol": "circle-open-dot", "size": 11, "color": colour, "line": {"width": 2}}
-    return trace.update(mode="markers", marker=marker, showlegend=bool(points))
+    return trace | {"mode": "markers", "marker": marker, "showlegend": bool(points)}
 
 
-def _selected(view: AccuracyBytesView, colour: str) -> go.Scatter:
+def _selected(view: AccuracyBytesView, colour: str) -> Trace:
     every = [*view.points, *([view.dense] if view.dense else [])]
     here = [p for p in every if view.selected is not None and p.key == view.selected]
-    return go.Scatter(
-        name="current setting",
-        x=[p.file_bytes for p in here],
-        y=[p.accuracy for p in here],
-        mode="markers",
-        marker={"symbol": "circle-open", "size": 18, "color": colour, "line": {"width": 2.5}},
-        hoverinfo="skip",
-        showlegend=bool(here),
-        zorder=6,
-    )
+    return {
+        "type": "scatter",
+        "name": "current setting",
+        "x": [p.file_bytes for p in here],
+        "y": [p.accuracy for p in here],
+        "mode": "markers",
+        "marker": {"symbol": "circle-open", "size": 18, "color": colour, "line": {"width": 2.5}},
+        "hoverinfo": "skip",
+        "showlegend": bool(here),
+        "zorder": 6,
+    }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -145,6 +146,7 @@ def bytes_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     return shown, [bytes_text(x).replace(".0 ", " ") for x in shown]
 
 
+@cache
 def template(dark: bool = False) -> go.layout.Template:
     """Fonts, margins and axes shared by every figure; legible from 600 to 1280 pixels of width."""
     colours = paint(dark)
@@ -186,14 +188,23 @@ def hatched(colour: str, dark: bool) -> dict[str, object]:
     return {"color": colour, "line": {"width": 0}, "pattern": hatch}
 
 
-def blank(title: str, subtitle: str = "", *, dark: bool = False, height: int = 420) -> go.Figure:
-    """A figure without traces, titled and themed."""
+def blank(
+    title: str,
+    subtitle: str = "",
+    *,
+    dark: bool = False,
+    height: int = 420,
+    data: Sequence[Mapping[str, Any]] = (),
+    layout: Mapping[str, Any] | None = None,
+) -> go.Figure:
+    """A titled and themed figure, without traces or with those in `data`; `layout` comes on top."""
     heading: dict[str, object] = {"text": title}
     if subtitle:
         heading["subtitle"] = {"text": subtitle}
     # The legend's place is a share of the plot's height: a tall figure would push it far down.
     below = {"y": -0.2 * min(1.0, 290 / (height - 132))}
-    return go.Figure(layout={"template": template(dark), "title": heading, "height": height, "legend": below})
+    frame = {"template": template(dark), "title": heading, "height": height, "legend": below}
+    return go.Figure(data=list(data), layout={**frame, **(layout or {})})
 
 
 def empty(title: str, sentence: str, *, dark: bool = False, height: int = 420) -> go.Figure:
