@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import threading
 import time
 
@@ -156,21 +158,37 @@ def test_the_store_gives_back_what_it_was_given(tmp_path, result):
     assert store.runs(NETWORK, DATA, "validation", "f") == [result.run]
 
 
-def test_many_threads_write_at_once(tmp_path, result):
-    def write(worker: int) -> None:
-        store = Store(tmp_path / "runs.sqlite")
-        for i in range(10):
-            named = dataclasses.replace(
-                result.run, recipe=dataclasses.replace(result.run.recipe, seed=100 * worker + i)
-            )
-            store.put(named, "f")
+WRITER = """
+import dataclasses, sys
+from workbench.core.recipe import from_json
+from workbench.core.records import Run
+from workbench.experiment.store import Store
+path, body, first = sys.argv[1:4]
+run, store = from_json(open(body).read(), Run), Store(path)
+for seed in range(int(first), int(first) + int(sys.argv[4])):
+    store.put(dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, seed=seed)), "f")
+    print(seed, flush=True)
+"""
 
-    threads = [threading.Thread(target=write, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(Store(tmp_path / "runs.sqlite").runs(NETWORK, DATA, "validation", "f")) == 60
+
+def writer(path, body, first: int, count: int) -> subprocess.Popen:
+    words = [sys.executable, "-c", WRITER, str(path), str(body), str(first), str(count)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_many_processes_write_at_once_and_a_killed_one_loses_nothing_finished(tmp_path, result):
+    body = tmp_path / "run.json"
+    body.write_text(to_json(result.run))
+    path = tmp_path / "runs.sqlite"
+    whole = [writer(path, body, first, 40) for first in (1000, 2000)]
+    victim = writer(path, body, 3000, 10_000_000)
+    said = [int(victim.stdout.readline()) for _ in range(20)]
+    victim.kill()
+    said += map(int, victim.stdout.read().splitlines())
+    assert [process.wait(60) for process in whole] == [0, 0]
+    kept = {run.recipe.seed for run in Store(path).runs(NETWORK, DATA, "validation", "f")}
+    assert set(said) | set(range(1000, 1040)) | set(range(2000, 2040)) <= kept
+    assert len(kept) <= 80 + len(said) + 1
 
 
 def test_a_damaged_store_is_set_aside_and_said(tmp_path, result):
