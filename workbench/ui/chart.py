@@ -45,9 +45,12 @@ class Chart(Checked, anywidget.AnyWidget):
         self.clicked: Callable[[int, Point], None] | None = None
         self.on_msg(self._hear)
 
-    def show(self, figure: go.Figure, *, keep: str) -> None:
-        """Draw `figure`. While `keep` stays the same, so does how far the person has zoomed in."""
-        figure.update_layout(uirevision=keep)
+    def show(self, figure: go.Figure, *, keep: str = "") -> None:
+        """Draw `figure`. While `keep` stays the same and is not "", so does how far the person has zoomed in.
+
+        Not for reversed axes: plotly would keep the direction that they had when they were empty.
+        """
+        figure.update_layout(uirevision=keep if figure.data else "")
         with self.hold_sync():
             self.figure, self.old = figure.to_json(), False
 

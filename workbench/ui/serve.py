@@ -117,5 +117,6 @@ def _lab(port: int, token: str, ip: str, browser: bool) -> list[str]:
         f"--ServerApp.ip={ip}",
     ]
     words += [f"--IdentityProvider.token={token}"] if token else []
+    words += ["--LabApp.news_url=None"]  # it would ask every newcomer, and fail offline
     words += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     return words if browser else [*words, "--no-browser"]

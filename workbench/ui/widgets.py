@@ -125,8 +125,8 @@ class Page(Checked, anywidget.AnyWidget):
     gone = t.Unicode("Python does not answer any more. If this stays, reload the page: what was measured is kept.").tag(
         sync=True
     )
-    interval_ms = t.Int(5000).tag(sync=True)
-    patience_ms = t.Int(20000).tag(sync=True)
+    interval_ms = t.Int(4000).tag(sync=True)
+    patience_ms = t.Int(12000).tag(sync=True)
 
     def __init__(self) -> None:
         super().__init__()

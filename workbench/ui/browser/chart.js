@@ -16,11 +16,12 @@ export default {
     const draw = () => {
       el.setAttribute("aria-label", model.get("label"));
       const text = model.get("figure");
-      if (!text || !el.clientWidth) return;
+      width = text ? el.clientWidth : 0; // 0 while hidden: drawn as soon as it has a width again
+      if (!width) return;
       const { data, layout } = JSON.parse(text);
-      width = el.clientWidth;
-      const options = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-      last = last.then(() => Plotly.react(box, data, { ...layout, width, autosize: false }, options)).then(listen);
+      const options = { displayModeBar: false }; // its buttons are icons; a double click zooms back out
+      const react = () => Plotly.react(box, data, { ...layout, width, autosize: false }, options).then(listen);
+      last = last.then(react).catch((error) => console.error(error));
     };
     const listen = () => {
       el.dataset.drawn = String(1 + Number(el.dataset.drawn || 0));

@@ -17,12 +17,12 @@ function group({ title, options }) {
   return [box];
 }
 
-let count = 0;
+
 
 export default {
   render({ model, el }) {
     el.classList.add("wb-picker");
-    const id = `wb-picker-${++count}`;
+    const id = `wb-picker-${Math.random().toString(36).slice(2)}`;
     const label = Object.assign(document.createElement("label"), { htmlFor: id, className: "wb-picker-label" });
     const select = Object.assign(document.createElement("select"), { id });
     const help = Object.assign(document.createElement("div"), { id: `${id}-help`, className: "wb-help" });

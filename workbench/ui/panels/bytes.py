@@ -20,7 +20,7 @@ def panel(state: State) -> w.VBox:
     def show() -> None:
         chart.old = state.run is None and bool(state.runs)
         if not chart.old:
-            chart.show(figure.figure(figure.view(state.run, titles=titles)), keep=state.network)
+            chart.show(figure.figure(figure.view(state.run, titles=titles)))
 
     when_seen(state, NAME, show, "run")
     return w.VBox([chart])

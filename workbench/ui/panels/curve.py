@@ -26,6 +26,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     def show() -> None:
         nonlocal view
+        before = view
         titles = {name: cls.title for name, cls in state.choices.methods.items()}
         view = figure.view(
             list(state.runs.values()),
@@ -35,7 +36,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
             current=state.recipe.key if state.recipe else None,
             titles=titles,
         )
-        chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}")
+        if view != before or not chart.figure:
+            chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}")
 
     watch(state, show, "runs", "run", "estimate", "sample")
     more = w.Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")

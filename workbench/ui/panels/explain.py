@@ -33,7 +33,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     def show() -> None:
         pair = state.pair
         names, way = state.choices.datasets[state.dataset].classes, attributions().get(pair.method) if pair else None
-        chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")), keep="")
+        chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")))
 
     image.observe(guard(state, lambda change: state.set({"image": change["new"]})), "value")
     start.on_click(guard(state, lambda _button: engine.attribution()))

@@ -29,7 +29,7 @@ def panel(state: State) -> w.VBox:
         nonlocal view
         view = figure.view(state.decisions, layer=state.layer or None, selected=state.unit)
         drawn = figure.bars(view) if view.ranked else figure.figure(view)
-        chart.show(drawn, keep=f"{state.network} {view.layer}")
+        chart.show(drawn)
 
     when_seen(state, NAME, show, "decisions", "layer", "unit")
     return w.VBox([layer_picker(state), chart])

@@ -32,9 +32,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
     def show() -> None:
         nonlocal view
         view = figure.view(state.sensitivity, selected=state.layer or None)
-        keep = f"{state.network} {view.method}"
-        lines.show(figure.figure(view), keep=keep)
-        cells.show(figure.heatmap(view), keep=keep)
+        lines.show(figure.figure(view), keep=f"{state.network} {view.method}")
+        cells.show(figure.heatmap(view))
         cells.layout.display = "" if view.lines else "none"
 
     when_seen(state, NAME, show, "sensitivity", "layer")

@@ -1,0 +1,28 @@
+"""A Voila server on a free port with an empty store, and Debian's chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from visiting import CHROMIUM, FLAGS, Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    made = Server(str(tmp_path_factory.mktemp("home")))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as tool:
+        opened = tool.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()

@@ -1,0 +1,104 @@
+"""A server to visit, and a visit that counts what goes over the wire and keeps what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=1)
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+class Server:
+    """A running `workbench app`."""
+
+    def __init__(self, home: str, *, preheat: int = 0) -> None:
+        from workbench.ui.serve import command, notebook
+
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/"
+        words = command(port, preheat=preheat, browser=False)
+        self.log = open(os.path.join(home, "voila.log"), "w+")  # noqa: SIM115 - open as long as the server runs
+        self.process = subprocess.Popen(
+            words,
+            cwd=notebook().parent,
+            env={**os.environ, "WORKBENCH_HOME": home},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        until = time.monotonic() + 60
+        while not answers(self.url + "voila/static/none") and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+
+
+class Visit:
+    """A page that counts what goes over its websockets and keeps what goes wrong."""
+
+    def __init__(self, browser, url: str, width: int = 1280) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
+        self.page = self.context.new_page()
+        self.bytes, self.errors, self.requests = 0, [], []
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.set_default_timeout(20_000)
+        self.page.goto(url)
+
+    def _count(self, payload) -> None:
+        self.bytes += len(payload)
+
+    def ready(self) -> None:
+        """Wait until nothing is being done."""
+        self.page.locator(".wb-status", has_text="Ready:").wait_for()
+
+    def readout(self, name: str) -> str:
+        return self.page.get_by_label(f"{name}, type a value").inner_text()
+
+    def slider(self, name: str):
+        return self.page.locator(f".noUi-handle[aria-label='{name}']")
+
+    def type(self, name: str, value: object) -> None:
+        """Type a value into a slider's readout."""
+        box = self.page.get_by_label(f"{name}, type a value")
+        box.click()
+        box.press("Control+a")
+        self.page.keyboard.type(str(value))
+        self.page.keyboard.press("Enter")
+
+    def tile(self, i: int = 0):
+        return self.page.locator(".wb-tile").nth(i)
+
+    def look(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def pick(self, label: str, value: str) -> None:
+        self.page.get_by_label(label).select_option(value)
