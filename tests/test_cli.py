@@ -102,7 +102,7 @@ def test_lists(capsys):
     networks = {n["name"]: n for n in call(capsys, "networks")}
     assert networks["lenet5"]["parameters"] == 431_080
     assert networks["lenet5"]["weights"][0]["test"]["n"] == 359
-    assert [d["name"] for d in call(capsys, "datasets")] == ["digits"]
+    assert "digits" in [d["name"] for d in call(capsys, "datasets")]
 
 
 def test_sensitivity(capsys):
@@ -160,11 +160,11 @@ COMPRESS = ["compress", "--network", "lenet5", "--dataset", "digits"]
         ),
         (
             ["compress", "--network", "vgg99", "--dataset", "digits", "--step", "prune.l1_filter"],
-            "no network 'vgg99'; there are lenet",
+            "no network 'vgg99'; there are ",
         ),
         (
             ["compress", "--network", "lenet5", "--dataset", "cats", "--step", "prune.l1_filter"],
-            "no dataset 'cats'; there are digits",
+            "no dataset 'cats'; there are ",
         ),
         (
             ["compress", "--network", "lenet_300_100", "--dataset", "digits", "--step", "prune.l1_filter"],

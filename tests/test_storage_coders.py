@@ -1,5 +1,6 @@
 """The coders against plain, slow, independent ones."""
 
+import dataclasses
 import heapq
 import math
 
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.core.encoded import Encoded
 from workbench.core.errors import FileError
+from workbench.core.values import Codebook
 from workbench.storage import huffman, ranges
+from workbench.storage.artifact import pack, unpack
 from workbench.storage.streams import Tally, entropy_bits, ways
 from workbench.storage.support import gap_symbols
 from workbench.storage.wire import Cursor, Writer, pack_bits, unpack_bits
@@ -158,3 +162,15 @@ def test_ways_are_exact_but_for_the_end_of_range_coding():
 def test_gaps_by_hand():
     # Zeros before each entry, with 2 bits: 3 is the filler and stands for three zeros.
     assert gap_symbols(np.array([0, 2, 3, 7]), 2).tolist() == [0, 2, 3, 0, 3, 3, 1]
+
+
+@pytest.mark.parametrize("coder", ["none", "huffman", "range"])
+def test_the_artifact_says_which_coder_it_found(coder):
+    rng = np.random.default_rng(0)
+    encoded = Encoded.dense(rng.normal(size=(40, 50)).astype(np.float32)).restrict(rng.random((40, 50)) < 0.3)
+    codes = rng.integers(0, 7, encoded.values.n).astype(np.int32)
+    shared = dataclasses.replace(
+        encoded, values=Codebook(codes, np.arange(7, dtype=np.float32)), support="gaps", coder=coder
+    )
+    found = unpack(pack({"w": shared, "b": Encoded.dense(np.ones(3))}, {}, {}).data).coders
+    assert found == {"w": {"positions": coder, "codes": coder}, "b": {}}

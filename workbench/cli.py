@@ -313,7 +313,7 @@ def run_inspect(options: argparse.Namespace) -> None:
             "stored": encoded.values.n,
             "values": encoded.values.kind,
             "support": "dense" if encoded.keep is None else encoded.support,
-            "coder": encoded.coder,
+            "coders": artifact.coders[name],
             "bytes": artifact.tensor_bytes[name],
         }
         for name, encoded in artifact.tensors.items()
@@ -324,11 +324,16 @@ def run_inspect(options: argparse.Namespace) -> None:
         "header": artifact.header,
         "tensors": tensors,
     }
-    head = ("tensor", "shape", "stored", "values", "support", "coder", "bytes")
-    rows = [("x".join(map(str, v)) if k == "shape" else v for k, v in t.items()) for t in tensors]
+    head = ("tensor", "shape", "stored", "values", "support", "coders", "bytes")
+    shown = {"shape": lambda shape: "x".join(map(str, shape)), "coders": _coders_text}
+    rows = [(shown.get(key, str)(value) for key, value in tensor.items()) for tensor in tensors]
     parts = columns([("part", "bytes"), *artifact.parts.items(), ("file", artifact.file_bytes)])
     recipe = msgspec.json.encode(artifact.header.get("recipe")).decode()
     emit(options, document, lambda: "\n\n".join([parts, columns([head, *map(tuple, rows)]), f"recipe {recipe}"]))
+
+
+def _coders_text(coders: dict[str, str]) -> str:
+    return ", ".join(f"{part} {coder}" for part, coder in coders.items()) or "-"
 
 
 def run_sensitivity(options: argparse.Namespace) -> None:

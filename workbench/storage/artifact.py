@@ -48,13 +48,17 @@ class Packed:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a file holds. parts sum to file_bytes; tensor_bytes to that less header and checksum."""
+    """What a file holds. parts sum to file_bytes; tensor_bytes to that less header and checksum.
+
+    coders: tensor -> part -> the entropy coder that was found there, as in {"positions": "range", "codes": "huffman"}.
+    """
 
     header: dict[str, Any]
     tensors: dict[str, Encoded]
     roles: dict[str, str]
     parts: dict[str, int]
     tensor_bytes: dict[str, int]
+    coders: dict[str, dict[str, str]]
     file_bytes: int
 
 
@@ -115,16 +119,16 @@ def unpack(data: bytes, *, limit: int | None = None) -> Artifact:
     cursor.parts.clear()
     most = _most_entries(len(data), limit)
     tensors: dict[str, Encoded] = {}
-    roles, tensor_bytes = {}, {}
+    roles, tensor_bytes, coders = {}, {}, {}
     for name in names:
-        start = cursor.at
+        start, cursor.coders = cursor.at, {}
         tensors[name], roles[name] = read_tensor(meta, cursor, most)
         most -= math.prod(tensors[name].shape)
-        tensor_bytes[name] = cursor.at - start
+        tensor_bytes[name], coders[name] = cursor.at - start, cursor.coders
     if meta.left or cursor.left:
         raise FileError(f"The file holds {meta.left + cursor.left} bytes that belong to no tensor.")
     parts = {"header": front, **cursor.parts, "checksum": CHECKSUM_BYTES}
-    return Artifact(header, tensors, roles, parts, tensor_bytes, len(data))
+    return Artifact(header, tensors, roles, parts, tensor_bytes, coders, len(data))
 
 
 def _checked(data: bytes) -> memoryview:

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import FileError
 from ..core.values import Array
 from . import huffman, ranges
-from .wire import Cursor, Writer, pack_bits, packed_bytes, unpack_bits, width_of
+from .wire import Cursor, Payload, Writer, pack_bits, packed_bytes, unpack_bits, width_of
 
 CODERS = ("none", "huffman", "range")
 _WIDEST = 1 << 31
@@ -170,8 +170,9 @@ class Stream:
             raise FileError(f"The file claims an alphabet of {k} where a table holds 2 to {ranges.MOST_SYMBOLS}.")
         return cls(coder, tag // len(CODERS), low, k, meta.uint(16), meta.uint(1 << 40))
 
-    def read(self, payload: Cursor, n: int) -> Array:
+    def read(self, payload: Payload, n: int) -> Array:
         """(n,) int32 (int64 where the symbols need it) in [low, low + k)."""
+        payload.coded(self.coder)
         data = payload.take(self.length)
         symbols = self._symbols(data, n)
         if self.low == 0:

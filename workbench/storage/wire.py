@@ -70,17 +70,22 @@ class Cursor:
 
 
 class Payload(Cursor):
-    """A Cursor that also counts what is taken, by part."""
+    """A Cursor that also counts what is taken, by part, and notes which coder each part of a tensor was in."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         super().__init__(data)
         self.parts: dict[str, int] = {}
+        self.coders: dict[str, str] = {}
         self._part = ""
 
     def of(self, part: str) -> Payload:
         """Itself; what is taken from now on belongs to `part`."""
         self._part = part
         return self
+
+    def coded(self, coder: str) -> None:
+        """The part that is being read is in this coder."""
+        self.coders[self._part] = coder
 
     def take(self, count: int) -> memoryview:
         taken = super().take(count)
