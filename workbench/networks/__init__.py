@@ -1,6 +1,7 @@
 """One file, one network: `networks/lenet5.py` is `lenet5`. A file that starts with _ is shared machinery.
 
-A network's file holds `SPEC`, a NetworkSpec of the same name. Every operation is a module of its own with a name, each
+A network's file holds `SPEC`, a NetworkSpec of the same name, and, where something may follow a colon in that name
+(`mobilenet_v1:0.5`), `variant(argument) -> NetworkSpec`. Every operation is a module of its own with a name, each
 ReLU included and not in place, so that hooks, torch.fx and captum can take hold of it.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from types import ModuleType
 
 from torch import nn
 
@@ -34,14 +36,16 @@ _NOT_A_NETWORK = ("artifact",)
 def networks() -> dict[str, NetworkSpec]:
     """Every network by name, in alphabetical order."""
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return {name: importlib.import_module(f"{__name__}.{name}").SPEC for name in names if name not in _NOT_A_NETWORK}
+    return {name: _file(name).SPEC for name in names if name not in _NOT_A_NETWORK}
 
 
 def network_named(name: str) -> NetworkSpec:
     """The network's description; WorkbenchError lists what there is."""
-    if name not in networks():
-        raise WorkbenchError(f"There is no network {name!r}; there are {', '.join(networks())}.")
-    return networks()[name]
+    file, colon, argument = name.partition(":")
+    spec = networks().get(file)
+    if spec is None or (colon and not spec.argument):
+        raise WorkbenchError(f"There is no network {name!r}; there are {', '.join(map(_spelling, networks()))}.")
+    return _variant(file, argument) if colon else spec
 
 
 def build(name: str, seed: int = 0) -> nn.Module:
@@ -58,3 +62,19 @@ def pretrained(name: str, dataset: str) -> nn.Module:
     network = build(name)
     network.load_state_dict(tensors)
     return network
+
+
+def _file(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+@cache
+def _variant(file: str, argument: str) -> NetworkSpec:
+    spec = _file(file).variant(argument)
+    assert isinstance(spec, NetworkSpec)
+    return spec
+
+
+def _spelling(name: str) -> str:
+    argument = networks()[name].argument
+    return f"{name}[:{argument}]" if argument else name

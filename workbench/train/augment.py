@@ -1,4 +1,4 @@
-"""Small random shifts, turns and changes of size, for a whole batch at once."""
+"""Random cut-outs, mirror images, shifts, turns and changes of size, for a whole batch at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,26 @@ from .settings import TrainSettings
 def moved(images: Tensor, settings: TrainSettings, generator: torch.Generator) -> Tensor:
     """Each image moved on its own; what comes in at the border is 0. images: (n, c, h, w) -> same shape.
 
-    With shift, rotation and scale all 0 the images themselves.
+    With crop, flip, shift, rotation and scale all off the images themselves.
     """
+    if settings.crop or settings.flip:
+        images = _cut_out(images, settings, generator)
     if not (settings.shift or settings.rotation or settings.scale):
         return images
     grid = F.affine_grid(_maps(images.shape, settings, generator), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _cut_out(images: Tensor, settings: TrainSettings, generator: torch.Generator) -> Tensor:
+    """Whole pixels only, so nothing is smoothed (He et al. 2016): a window of the padded image, perhaps mirrored."""
+    n, channels, height, width = images.shape
+    top, left = torch.randint(2 * settings.crop + 1, (2, n, 1), generator=generator)
+    mirrored = torch.randint(2, (n, 1), generator=generator).bool() & settings.flip
+    rows, columns = top + torch.arange(height), torch.arange(width)
+    columns = left + torch.where(mirrored, width - 1 - columns, columns)
+    padded = F.pad(images, [settings.crop] * 4)
+    image, channel = torch.arange(n).view(n, 1, 1, 1), torch.arange(channels).view(1, channels, 1, 1)
+    return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def _maps(shape: torch.Size, settings: TrainSettings, generator: torch.Generator) -> Tensor:

@@ -77,7 +77,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(step, per_epoch, self.settings)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.network(images), labels, images)
+        loss = self.loss(self._scores(images), labels, images)
         value = float(loss.detach())
         if not math.isfinite(value):
             rate = self.settings.learning_rate
@@ -87,6 +87,12 @@ class Loop:
         torch.autograd.backward(loss)
         self.optimizer.step()
         return value
+
+    def _scores(self, images: Tensor) -> Tensor:
+        """Products in bfloat16 where that is wanted; weights, their updates and the loss stay float32."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            answer: Tensor = self.network(images)
+        return answer.float()
 
     def _say(self, number: int, loss: float, share: float) -> None:
         epochs = self.settings.epochs

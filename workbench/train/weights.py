@@ -12,7 +12,7 @@ from torch import nn
 
 from .. import __version__
 from ..core.errors import WorkbenchError
-from ..core.knob import knobs_of
+from ..core.knob import knobs_of, spelled
 from ..core.progress import Progress
 from ..core.records import Accuracy
 from ..data import load_dataset
@@ -67,7 +67,7 @@ def command_for(network: str, dataset: str, settings: TrainSettings, teacher: st
     words += ["--teacher", teacher] if teacher else []
     for name in knobs_of(settings):
         if getattr(settings, name) != getattr(usual, name):
-            words += ["--" + name.replace("_", "-"), str(getattr(settings, name))]
+            words += ["--" + name.replace("_", "-"), spelled(getattr(settings, name))]
     return shlex.join(words)
 
 

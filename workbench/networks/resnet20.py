@@ -1,0 +1,25 @@
+"""ResNet-20 for 32x32 images."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ._resnet import CITATION, resnet
+from ._spec import NetworkSpec
+
+
+def _build() -> nn.Module:
+    """(n, 3, 32, 32) -> (n, 10) logits."""
+    return resnet(blocks=3)
+
+
+SPEC = NetworkSpec(
+    name="resnet20",
+    title="ResNet-20 (CIFAR, projections)",
+    citation=CITATION,
+    input_shape=(3, 32, 32),
+    classes=10,
+    build=_build,
+    parameters=272_474,
+    macs=40_813_184,
+)

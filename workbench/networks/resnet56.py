@@ -1,0 +1,25 @@
+"""ResNet-56 for 32x32 images."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ._resnet import CITATION, resnet
+from ._spec import NetworkSpec
+
+
+def _build() -> nn.Module:
+    """(n, 3, 32, 32) -> (n, 10) logits."""
+    return resnet(blocks=9)
+
+
+SPEC = NetworkSpec(
+    name="resnet56",
+    title="ResNet-56 (CIFAR, projections)",
+    citation=CITATION,
+    input_shape=(3, 32, 32),
+    classes=10,
+    build=_build,
+    parameters=855_770,
+    macs=125_747_840,
+)
