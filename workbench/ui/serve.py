@@ -90,10 +90,10 @@ def serve(
 ) -> int:
     """Run what `command` gives until it ends; its exit status."""
     words = command(port, lab=lab, token=token, ip=ip, preheat=preheat, browser=browser)
-    try:
-        return subprocess.run(words, cwd=notebook().parent, check=False).returncode  # noqa: S603 - our own words
-    except KeyboardInterrupt:
-        return 0
+    if os.name == "posix":  # take this process's place, so that who stops it stops the server
+        os.chdir(notebook().parent)
+        os.execv(words[0], words)  # noqa: S606 - our own words
+    return subprocess.run(words, cwd=notebook().parent, check=False).returncode  # noqa: S603 - our own words
 
 
 def _voila(port: int, token: str, ip: str, preheat: int, browser: bool) -> list[str]:
