@@ -18,7 +18,7 @@ from .core.knob import knobs_of, spelled
 from .core.progress import Progress
 from .core.recipe import Recipe
 from .core.records import Measurement, Run, Sensitivity, measurement_json
-from .data import datasets, load_dataset
+from .data import SPLITS, datasets, load_dataset
 from .experiment.file import measure_file
 from .experiment.run import run
 from .experiment.sensitivity import scan
@@ -224,10 +224,20 @@ def run_networks(options: argparse.Namespace) -> None:
 
 
 def run_datasets(options: argparse.Namespace) -> None:
-    """Every dataset with the sizes of its splits."""
-    document = list(datasets().values())
-    rows = [(d.name, "x".join(map(str, d.input_shape)), len(d.classes), *d.sizes.values(), d.title) for d in document]
-    head = ("dataset", "images", "classes", "train", "validation", "test", "title")
+    """Every dataset with the sizes of its splits, and whether the data are here."""
+    document = [{**msgspec.to_builtins(info), "missing": info.available()} for info in datasets().values()]
+    rows = [
+        (
+            d["name"] + (f":{d['argument']}" if d["argument"] else ""),
+            "x".join(map(str, d["input_shape"])),
+            len(d["classes"]) or "",
+            *(d["sizes"].get(split, "") for split in SPLITS),
+            "no" if d["missing"] else "yes",
+            d["title"],
+        )
+        for d in document
+    ]
+    head = ("dataset", "images", "classes", *SPLITS, "here", "title")
     emit(options, document, lambda: columns([head, *rows]))
 
 

@@ -1,7 +1,8 @@
 """One file, one dataset: `data/digits.py` is `digits`. A file that starts with _ is shared machinery.
 
-A dataset's file holds `INFO` (a DatasetInfo) and `load(argument) -> Dataset`; `argument` is what follows the colon in
-the name that was asked for, so that a file `folder.py` can serve `folder:PATH`.
+A dataset's file holds `INFO` (a DatasetInfo), `load(argument, progress) -> Dataset` and, where the data may be absent,
+`missing() -> str`, which says why; `argument` is what follows the colon in the name that was asked for, so that
+`folder.py` can serve `folder:PATH`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
+from collections import defaultdict
 from functools import cache
 from types import ModuleType
 
 from ..core.errors import WorkbenchError
+from ..core.progress import Progress
 from ._dataset import SPLITS, Dataset, DatasetInfo
+from ._places import root, set_root
 
-__all__ = ["SPLITS", "Dataset", "DatasetInfo", "datasets", "load_dataset"]
-_lock = threading.Lock()
+__all__ = ["SPLITS", "Dataset", "DatasetInfo", "datasets", "load_dataset", "set_root"]
+_locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+_loaded: dict[tuple[str, str], Dataset] = {}
 
 
 @cache
@@ -26,22 +31,28 @@ def datasets() -> dict[str, DatasetInfo]:
     return {name: _file(name).INFO for name in names}
 
 
-def load_dataset(name: str) -> Dataset:
-    """The dataset, loaded once per process; WorkbenchError lists what there is."""
-    with _lock:
-        return _load(name)
+def load_dataset(name: str, progress: Progress | None = None) -> Dataset:
+    """The dataset, loaded once per process and data folder; WorkbenchError lists what there is.
+
+    What is not on this machine is downloaded when the dataset's source allows. Raises Cancelled.
+    """
+    file, argument = _parts(name)
+    key = (name, str(root()))
+    with _locks[key]:
+        if key not in _loaded:
+            dataset = _file(file).load(argument, progress or Progress())
+            assert isinstance(dataset, Dataset)
+            _loaded[key] = dataset
+        return _loaded[key]
 
 
-@cache
-def _load(name: str) -> Dataset:
+def _parts(name: str) -> tuple[str, str]:
     file, colon, argument = name.partition(":")
     if file not in datasets():
         raise WorkbenchError(f"There is no dataset {name!r}; there are {', '.join(map(_spelling, datasets()))}.")
     if bool(argument) != bool(datasets()[file].argument) or bool(colon) != bool(argument):
         raise WorkbenchError(f"Dataset {name!r} is not spelled like that; write {_spelling(file)}.")
-    dataset = _file(file).load(argument)
-    assert isinstance(dataset, Dataset)
-    return dataset
+    return file, argument
 
 
 def _file(name: str) -> ModuleType:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.context import Batch
 from ..core.errors import WorkbenchError
+from ._cache import Stored
+from ._pixels import Held, Pixels
 
 SPLITS = ("train", "validation", "test")
 
@@ -19,7 +25,8 @@ SPLITS = ("train", "validation", "test")
 class DatasetInfo:
     """One row of the list of datasets; made without loading the data.
 
-    argument: what follows a colon in the dataset's name ("PATH" in folder:PATH), empty when nothing does.
+    argument: what follows a colon in the dataset's name ("PATH" in folder:PATH), empty when nothing does. Such a name
+    may reach any file, so it is for the person at the keyboard only and never taken from a page's visitor.
     input_shape: (channels, height, width); sizes: images per split. Both are empty when they depend on the argument.
     """
 
@@ -32,10 +39,21 @@ class DatasetInfo:
     source: str
     argument: str = ""
 
+    def available(self) -> str:
+        """Why the data cannot be loaded now without a download, in words that end a sentence; "" when they can."""
+        missing = getattr(importlib.import_module(f"{__package__}.{self.name}"), "missing", None)
+        return "" if missing is None else str(missing())
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images in [0, 1] with labels in [0, len(classes)). Shared by everyone in the process: not to be changed."""
+    """Images in [0, 1] with labels in [0, len(classes)). Shared by everyone in the process: not to be changed.
+
+    Images may be a Pixels: rows picked from it are ordinary tensors. masks: by split, (n, height, width) bool, True on
+    the object that the label names; empty where nobody knows. source: where these very images are from, when it is
+    not what the list says. notes: sentences about what was found; left_out: files that are no readable image.
+    content: the digest where it is known beforehand.
+    """
 
     name: str
     title: str
@@ -44,10 +62,17 @@ class Dataset:
     train: Batch
     validation: Batch
     test: Batch
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    content: str = ""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of shapes, pixels and labels of the three splits, in hexadecimal."""
+        """SHA-256 of the content (shapes, pixels and labels of the three splits), in hexadecimal."""
+        if self.content:
+            return self.content
         digest = hashlib.sha256()
         for name in SPLITS:
             images, labels = self.split(name).images.numpy(), self.split(name).labels.numpy()
@@ -68,3 +93,21 @@ class Dataset:
         """`n` training images without repetition (all when there are fewer), the same ones for the same seed."""
         order = torch.randperm(len(self.train.labels), generator=torch.Generator().manual_seed(seed))[:n]
         return Batch(self.train.images[order], self.train.labels[order])
+
+
+def assembled(found: Stored, **about: Any) -> Dataset:
+    """The dataset of arrays `images` (m, c, h, w), `labels` (m,) and the rows of each split, `train` (n,) and so on.
+
+    about: fields of Dataset; what `found.about` says under the same names comes before them. An array `masks`
+    (m, h, w) is taken along.
+    """
+    images, labels = (torch.from_numpy(found.arrays[name]) for name in ("images", "labels"))
+    rows = {split: torch.from_numpy(found.arrays[split]) for split in SPLITS}
+    batches = {split: Batch(Pixels(Held(images, rows[split])), labels[rows[split]]) for split in SPLITS}
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in found.about.items()}
+    about = {"input_shape": tuple(images.shape[1:]), "content": found.digest, **about, **known}
+    made = Dataset(**about, **batches)
+    if "masks" in found.arrays:
+        masks = torch.from_numpy(found.arrays["masks"])
+        made = replace(made, masks={split: masks[rows[split]].bool() for split in SPLITS})
+    return replace(made, notes=(*made.notes, found.note)) if found.note else made

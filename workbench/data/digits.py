@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from ..core.context import Batch
+from ..core.progress import Progress
 from ._dataset import SPLITS, Dataset, DatasetInfo
 
 CLASSES = tuple("0123456789")
@@ -28,8 +28,10 @@ INFO = DatasetInfo(
 )
 
 
-def load(argument: str) -> Dataset:
+def load(argument: str, progress: Progress) -> Dataset:
     """The digits, split 60/20/20 within each class; the same split everywhere."""
+    from sklearn.datasets import load_digits  # takes seconds, and listing the datasets imports this file
+
     raw = load_digits()
     images, labels = enlarged(raw.images), torch.from_numpy(raw.target.astype(np.int64))
     parts = split_by_class(raw.target)

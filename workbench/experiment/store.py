@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from ..core.errors import WorkbenchError
+from ..core.home import home
 from ..core.recipe import Recipe, from_json, to_json
 from ..core.records import Run, Sensitivity
 
@@ -25,12 +24,6 @@ create table if not exists record (
 ) without rowid
 """
 _WAIT_S = 30.0
-
-
-def home() -> Path:
-    """The workbench's own folder: WORKBENCH_HOME, or the platform's cache folder."""
-    chosen = os.environ.get("WORKBENCH_HOME")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("compression-workbench", appauthor=False))
 
 
 class Store:

@@ -51,7 +51,7 @@ class Choices:
         return [layer.name for layer in layers_of(self.build(network))]
 
     def for_datasets(self) -> list[Group]:
-        return [Group("", tuple(Option(d.name, d.title) for d in self.datasets.values()))]
+        return [Group("", tuple(Option(d.name, d.title, self.why_not_dataset(d.name)) for d in self.datasets.values()))]
 
     def for_networks(self, dataset: str) -> list[Group]:
         found = [Option(n.name, n.title, self.why_not_network(n.name, dataset)) for n in self.networks.values()]
@@ -94,6 +94,12 @@ class Choices:
             return str(error).rstrip(".")
         return ""
 
+    def why_not_dataset(self, dataset: str) -> str:
+        """Why `dataset` cannot be used, or "". Nothing is downloaded on behalf of a page's visitor."""
+        if not any(self.trained(network, dataset) for network in self.networks):
+            return "no network that comes with the workbench is trained on it"
+        return self.datasets[dataset].available()
+
     def why_not_network(self, network: str, dataset: str) -> str:
         """Why `network` cannot be used on `dataset`, or ""."""
         spec, data = self.networks[network], self.datasets[dataset]
@@ -107,6 +113,8 @@ class Choices:
         """WorkbenchError, with one sentence, when this recipe cannot be run."""
         _listed("dataset", recipe.dataset, self.datasets)
         _listed("network", recipe.network, self.networks)
+        if off := self.datasets[recipe.dataset].available():
+            raise WorkbenchError(f"{recipe.dataset} cannot be used here: {off}.")
         if off := self.why_not_network(recipe.network, recipe.dataset):
             raise WorkbenchError(f"{recipe.network} cannot be used here: {off}.")
         for step in recipe.steps:
