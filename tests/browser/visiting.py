@@ -51,6 +51,12 @@ class Server:
         while not answers(self.url + "voila/static/none") and time.monotonic() < until:
             time.sleep(0.1)
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -71,7 +77,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.set_default_timeout(20_000)
-        self.page.goto(url)
+        self.page.goto(url, timeout=120_000)
 
     def _count(self, payload) -> None:
         self.bytes += len(payload)
