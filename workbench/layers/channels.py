@@ -1,14 +1,15 @@
 """Which channels belong together: removing filter 3 here means removing column 3, or columns 48 to 63, there.
 
-torch-pruning's DepGraph finds that out once per architecture (Fang et al. 2023, arXiv:2301.12900); the result is
-kept as plain index maps, so that masking and removing never trace again.
+torch-pruning's DepGraph finds that out once per architecture (Fang et al. 2023, arXiv:2301.12900), and where it
+cannot, plain chains are found without it. The result is kept as plain index maps, so that masking and removing never
+trace again, and is tried out: a group that computes something else without its units is left whole.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -19,6 +20,7 @@ from ..core.compressed import Compressed
 from ..core.encoded import Encoded
 from ..core.errors import WorkbenchError
 from ..core.values import Array
+from .chains import Chain, chains_of
 
 OUT, IN = "out", "in"
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -81,18 +83,32 @@ class _Architecture:
 def _traced(arch: _Architecture) -> tuple[Group, ...]:
     network = arch.network = copy.deepcopy(arch.network).eval().requires_grad_(True)  # DepGraph follows gradients
     example = torch.zeros(1, *arch.input_shape)
-    roots = [nn.Conv2d, nn.Linear]
+    order = {name: i for i, name in enumerate(_forward_order(network, example))}
+    groups = sorted(_found(network, example, order), key=lambda g: order.get(g.producers[0], 0))
+    groups = _tried(groups, network.requires_grad_(False), arch.input_shape)
+    arch.network = nn.Module()  # the key needs no weights
+    return tuple(groups)
+
+
+def _found(network: nn.Module, example: Tensor, order: Mapping[str, int]) -> list[Group]:
+    names = {module: name for name, module in network.named_modules()}
     try:
         graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
-        raw = list(graph.get_all_groups(root_module_types=roots))
-    except Exception as error:  # the tracer meets arbitrary forward code
-        reason = str(error) or type(error).__name__
-        raise WorkbenchError(f"The channels of this network cannot be traced: {reason.rstrip('.')}.") from None
-    names = {module: name for name, module in network.named_modules()}
-    order = {name: i for i, name in enumerate(_forward_order(network, example))}
-    groups = [_checked(_group(group, names, order), network, example) for group in raw]
-    arch.network = nn.Module()  # the key needs no weights
-    return tuple(sorted(groups, key=lambda g: order.get(g.producers[0], 0)))
+        raw = list(graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]))
+    except Exception:  # DepGraph meets arbitrary forward code, and fails in as many ways
+        return [_of_chain(chain, network) for chain in chains_of(network)]
+    return [_group(group, names, order) for group in raw]
+
+
+def _of_chain(chain: Chain, network: nn.Module) -> Group:
+    refusal = chain.refusal or next(filter(None, (_why_not(network.get_submodule(n), n) for n in chain.readers)), "")
+    outputs = [Member(name, OUT, torch.arange(chain.units)) for name in (chain.producer, *chain.passed)]
+    inputs = []
+    for name in chain.readers if not refusal else ():
+        positions = _positions(network.get_submodule(name), IN)
+        units = torch.arange(chain.units).repeat_interleave(positions // chain.units)  # a flatten lays maps out in rows
+        inputs.append(Member(name, IN, units))
+    return Group((chain.producer,), chain.units, (*outputs, *inputs), refusal)
 
 
 def _forward_order(network: nn.Module, example: Tensor) -> list[str]:
@@ -103,6 +119,9 @@ def _forward_order(network: nn.Module, example: Tensor) -> list[str]:
     try:
         with torch.no_grad():
             network(example)
+    except Exception as error:  # forward code of any kind
+        reason = str(error) or type(error).__name__
+        raise WorkbenchError(f"The channels of this network cannot be traced: {reason.rstrip('.')}.") from None
     finally:
         for hook in hooks:
             hook.remove()
@@ -149,24 +168,57 @@ def _depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
 
 
-def _checked(group: Group, network: nn.Module, example: Tensor) -> Group:
-    """The group with a refusal when taking one unit out changes the output's shape or stops the network."""
-    if group.refusal:
-        return group
-    if group.count < 2:
-        return Group(group.producers, group.count, group.members, f"{group.producers[0]} has a single unit")
-    keep = torch.ones(group.count, dtype=torch.bool)
+def _tried(groups: Iterable[Group], network: nn.Module, input_shape: Sequence[int]) -> list[Group]:
+    """Groups with a refusal where removing units stops the network or is not the same as silencing them.
+
+    All but the last, which mostly is the answer itself, are tried at once; only when that goes wrong each one is.
+    """
+    groups = [replace(g, refusal=g.refusal or _single(g)) for g in groups]
+    free = [group for group in groups if not group.refusal]
+    suspects = free if _differ(free[:-1], network, input_shape) else free[-1:]
+    why = {id(group): _why_whole(group, network, input_shape) for group in suspects}
+    return [replace(group, refusal=group.refusal or why.get(id(group), "")) for group in groups]
+
+
+def _single(group: Group) -> str:
+    return f"{group.producers[0]} has a single unit" if group.count < 2 else ""
+
+
+def _why_whole(group: Group, network: nn.Module, input_shape: Sequence[int]) -> str:
+    example, keep = torch.zeros(1, *input_shape), torch.ones(group.count, dtype=torch.bool)
     keep[0] = False
-    smaller = copy.deepcopy(network)
+    smaller = _beside(network)
     shrink(smaller, kept_positions([(group, keep)]))
     try:
         with torch.no_grad():
             same = smaller(example).shape == network(example).shape
     except (RuntimeError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        return Group(group.producers, group.count, group.members, f"the network stops without a unit of it ({why})")
-    why = "" if same else f"{group.producers[0]} gives the network's answer, one unit for each class"
-    return Group(group.producers, group.count, group.members, why)
+        return f"the network stops without a unit of it ({str(error).splitlines()[0]})"
+    if not same:
+        return f"{group.producers[0]} gives the network's answer, one unit for each class"
+    counts = "taking units out changes more than their own share, so something behind them counts or compares channels"
+    return counts if _differ([group], network, input_shape) else ""
+
+
+def _beside(network: nn.Module) -> nn.Module:
+    """A copy to shrink, which shares the tensors: shrinking replaces tensors and never writes into them."""
+    return copy.deepcopy(network, {id(t): t for t in (*network.parameters(), *network.buffers())})
+
+
+def _differ(groups: Sequence[Group], network: nn.Module, input_shape: Sequence[int]) -> bool:
+    """Whether every third unit removed and every third unit silenced are two different networks."""
+    choices = [(group, torch.arange(group.count) % 3 != 1) for group in groups]
+    silenced, smaller = copy.deepcopy(network), _beside(network)
+    for group, keep in choices:
+        silence(silenced, group, keep)
+    shrink(smaller, kept_positions(choices))
+    x = torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.no_grad():
+            a, b = silenced(x), smaller(x)
+    except (RuntimeError, ValueError):
+        return True
+    return a.shape != b.shape or not torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
 
 
 Kept = dict[tuple[str, str], Tensor]

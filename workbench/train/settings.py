@@ -53,7 +53,7 @@ _MNIST = TrainSettings(
     batch=128, weight_decay=0.01, label_smoothing=0.05, shift=1.5, rotation=8.0, scale=0.08, threads=1
 )
 _CIFAR = TrainSettings(
-    epochs=30,
+    epochs=36,
     batch=128,
     optimizer="sgd",
     learning_rate=0.1,
@@ -69,9 +69,9 @@ _RECOMMENDED = {
     ("lenet_300_100", "digits"): replace(_DIGITS, epochs=200),
     ("lenet5", "digits"): replace(_DIGITS, epochs=100),
     ("lenet5_1998", "digits"): replace(_DIGITS, epochs=200),
-    ("lenet5", "mnist"): replace(_MNIST, epochs=12),
+    ("lenet5", "mnist"): replace(_MNIST, epochs=8),
     ("lenet_300_100", "mnist"): replace(_MNIST, epochs=30),
-    ("lenet5_1998", "mnist"): replace(_MNIST, epochs=20),
+    ("lenet5_1998", "mnist"): replace(_MNIST, epochs=16),
 }
 
 
@@ -83,4 +83,5 @@ def recommended(network: str, dataset: str) -> TrainSettings:
 def recovery_settings(dataset: str) -> TrainSettings:
     """For training that a method asks for after compressing: the dataset's augmentation, nothing else."""
     usual = _USUAL.get(dataset, TrainSettings())
-    return replace(usual, weight_decay=0.0, warmup_epochs=0.0, label_smoothing=0.0)
+    plain = replace(usual, weight_decay=0.0, warmup_epochs=0.0, label_smoothing=0.0)
+    return replace(plain, optimizer="adamw", precision="float32")

@@ -1,0 +1,58 @@
+"""Networks of timm by name, `timm/ghostnet_100`, for ImageNet; timm comes with the extra `zoo`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from torch import Tensor, nn
+
+from ..core.errors import WorkbenchError
+from ._counts import counts
+from ._normalised import normalised
+from ._spec import NetworkSpec
+
+
+def spec_of(name: str) -> NetworkSpec:
+    """The description of `timm/<name>`; WorkbenchError when timm is missing or has no such network."""
+    timm = _library()
+    if name not in timm.list_models():
+        near = timm.list_models(f"*{name[:4]}*")[:8]
+        hint = f"it has {', '.join(near)} and others" if near else "timm.list_models() lists them"
+        raise WorkbenchError(f"There is no network {f'timm/{name}'!r} in timm {timm.__version__}; {hint}.")
+    found = timm.get_pretrained_cfg(name)
+    shape, mean, std, classes = found.input_size, found.mean, found.std, found.num_classes
+
+    def build() -> nn.Module:
+        return normalised(timm.create_model(name, pretrained=False), mean, std)
+
+    parameters, macs = counts(build, shape)
+    return NetworkSpec(
+        name=f"timm/{name}",
+        title=f"{name} (timm, ImageNet)",
+        citation=f"Wightman 2019, PyTorch image models: {name}.",
+        input_shape=tuple(shape),
+        classes=classes,
+        build=build,
+        parameters=parameters,
+        macs=macs,
+    )
+
+
+def tensors_of(name: str) -> dict[str, Tensor]:
+    """The weights in timm's cache, else from its server; WorkbenchError when they cannot be had."""
+    timm = _library()
+    found = timm.get_pretrained_cfg(name)
+    try:
+        network = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise WorkbenchError(f"The weights of timm/{name} cannot be had: {reason}.") from None
+    return normalised(network, found.mean, found.std).state_dict()
+
+
+def _library() -> ModuleType:
+    try:
+        import timm
+    except ImportError:
+        raise WorkbenchError("Networks of timm need the extra: pip install 'compression-workbench[zoo]'.") from None
+    return timm
