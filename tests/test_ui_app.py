@@ -130,6 +130,22 @@ def test_an_invalid_choice_is_said_and_stops_the_work(app):
     assert "fitted to the full layer" in text_of(app) and app.live.names()[-1] == "cancel"
 
 
+def test_runs_are_there_again_after_a_network_that_did_not_fit():
+    made = ui_fakes.app(known=(made_up(Recipe("lenet5", "digits")),))
+    made.state.pick_method("prune.l1_filter")
+    made.state.pick_network("lenet_300_100")
+    assert made.state.recipe is None and made.state.dense is None
+    made.state.pick_network("lenet5")
+    assert made.state.dense is not None and made.live.names().count("baseline") == 2
+    made.close()
+
+
+def test_a_network_on_which_a_step_is_off_is_said_once(app):
+    app.state.choose(Recipe("lenet5", "digits", tuple(map(default_step, ("prune.l1_filter", "quant.kmeans_share")))), 1)
+    picker(app, "2. Network").value = "lenet_300_100"
+    assert "prune.l1_filter cannot be used on lenet_300_100" in app.state.problem and app.state.error == ""
+
+
 @pytest.mark.parametrize("label", ["1. Data", "2. Network", "3. Method", "Layer"])
 @pytest.mark.parametrize("value", ["../../etc/passwd", "<script>", "__import__('os')"])
 def test_a_name_that_is_not_on_offer_is_refused(app, label, value):

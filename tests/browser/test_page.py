@@ -180,8 +180,7 @@ def test_what_makes_no_sense_is_said_and_the_page_lives_on(visit):
     sentence.wait_for(state="hidden")
     page.get_by_role("button", name="Remove step").click()
     visit.slider("pruning ratio").wait_for()
-    visit.ready()
-    assert visit.tile().get_attribute("class") == "wb-tile wb-measured"
+    page.locator(".wb-tile.wb-measured").first.wait_for()
 
 
 def test_what_is_off_says_why(visit):
@@ -190,6 +189,7 @@ def test_what_is_off_says_why(visit):
     visit.page.wait_for_function("() => document.querySelector(\"option[value='prune.l1_filter']\").disabled")
     assert "conv" in option.inner_text() and "off:" in option.inner_text()
     visit.page.locator(".wb-problem", has_text="cannot be used on lenet_300_100").wait_for()
+    assert visit.page.locator(".wb-error").is_hidden()
     visit.pick("2. Network", "lenet5")
     visit.pick("3. Method", "prune.magnitude_iter")
     visit.slider("pruning ratio").wait_for()

@@ -11,7 +11,7 @@ import ipywidgets as w
 from ..core.knob import Knob, Value
 from .widgets import Checked, LogSlider, Menu, Refuse, Slider, Tick, WholeSlider
 
-DIGITS = 6
+DIGITS, LOG_DIGITS = 6, 3
 """Significant digits of a slider's position: 0.1 + 0.2 is shown and stored as 0.3."""
 
 
@@ -79,5 +79,5 @@ def described(knob: Knob) -> str:
 def tidy(knob: Knob, value: Value) -> Value:
     """A slider's position as the knob value that is meant."""
     if knob.kind is float and isinstance(value, int | float) and math.isfinite(value):
-        value = float(f"{value:.{DIGITS}g}")
+        value = float(f"{value:.{LOG_DIGITS if knob.log else DIGITS}g}")
     return knob.clamp(value) if isinstance(value, int | float) else value

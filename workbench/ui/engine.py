@@ -69,6 +69,7 @@ class Engine:
     def _follow(self) -> None:
         recipe = self._state.recipe
         if recipe is None:
+            self._learnt = ("", "")  # the state forgets its runs when the network changes on the way
             self.cancel()
             return
         self._learn(recipe)

@@ -22,6 +22,7 @@ export default {
       button.textContent = model.get("label");
       shown.textContent = model.get("text");
       said.textContent = "";
+      if (!model.get("text")) shown.hidden = true;
       button.disabled = !model.get("text");
     };
     button.addEventListener("click", async () => {
