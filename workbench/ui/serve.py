@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkbenchError
-from ..experiment.store import home
+from ..core.home import home
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SOURCE = "from workbench.ui.app import show\n\nshow()"
