@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -89,3 +90,30 @@ def test_serving_takes_the_place_of_this_process():
     )
     child = subprocess.Popen([sys.executable, "-c", code])
     assert child.wait(60) == 7
+
+
+def reached(port: int) -> bool:
+    with socket.socket() as visitor:
+        return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(state, port: int, seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while reached(port) != state and time.monotonic() < end:
+        time.sleep(0.1)
+    return reached(port) == state
+
+
+def test_stopping_the_command_stops_the_server():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    words = [sys.executable, "-m", "workbench", "app", "--no-browser", "--preheat", "0", "--port", str(port)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert until(True, port)
+        process.terminate()
+        assert until(False, port, 20)
+    finally:
+        process.kill()
+        process.wait()
