@@ -116,4 +116,4 @@ def _reason(error: BaseException) -> str:
         return "not an image"
     if isinstance(error, Image.DecompressionBombError | MemoryError):
         return "too large"
-    return "cut short" if "truncated" in str(error) else f"damaged: {str(error).rstrip('.')}"
+    return "cut short" if "truncated" in str(error).lower() else f"damaged: {str(error).rstrip('.')}"

@@ -117,7 +117,7 @@ class _Copy:
         sink.add("labels", labels.astype(np.int64))
         for split, rows in (("train", rest), ("validation", validation), ("test", test)):
             sink.add(split, shuffled(rows))  # the files lie in the order of their classes
-        return {"left_out": left_out, "notes": [f"{len(left_out)} images are left out as broken."] if left_out else []}
+        return {"left_out": left_out, "notes": [f"Left out as broken: {len(left_out)} images."] if left_out else []}
 
     def _origins(self, names: list[str]) -> Iterable[Path | bytes]:
         """Every image; its name, from the part on, is appended to `names` when it is handed out."""

@@ -89,7 +89,7 @@ def _chunk(n: int, seed: int, start: int) -> Drawn:
         _draw_clutter(images, random)
     wanted = np.arange(start, start + _CHUNK) % len(INFO.classes)
     masks = _draw_object(images, wanted, random)
-    images += random.randint(-14, 15, images.shape, np.int16)
+    images += random.randint(-24, 25, images.shape, np.int16)
     return Drawn(np.clip(images, 0, 255).astype(np.uint8)[:n], labels, masks.astype(np.uint8)[:n])
 
 
@@ -150,7 +150,7 @@ def _textured(texture: NDArray[Any], frame: _Frame, bands: Ints) -> NDArray[np.b
 def _colours(random: np.random.RandomState) -> tuple[Ints, Ints]:
     """Two colours for each image that differ well in brightness: (n, 3, 1, 1) each."""
     first = random.randint(20, 236, (_CHUNK, 3, 1, 1)).astype(np.int32)
-    step = random.randint(40, 100, (_CHUNK, 3, 1, 1)).astype(np.int32)
+    step = random.randint(30, 80, (_CHUNK, 3, 1, 1)).astype(np.int32)
     away = np.where(first.mean(1, keepdims=True) < 128, 1, -1).astype(np.int32)
     return first, first + away * step
 
@@ -171,7 +171,7 @@ def _draw_clutter(images: NDArray[np.int16], random: np.random.RandomState) -> N
 
 
 def _draw_object(images: NDArray[np.int16], labels: NDArray[Any], random: np.random.RandomState) -> NDArray[np.bool_]:
-    frame = _frame(random, 6, 11, 10)
+    frame = _frame(random, 5, 10, 8)
     mask = _inside(labels // len(TEXTURES), frame)
     _paint(images, mask, _textured(labels % len(TEXTURES), frame, _bands(random)), _colours(random))
     return mask
