@@ -14,11 +14,14 @@ from torch import nn
 
 import workbench.networks as zoo
 from workbench.core.compressed import Compressed, layers_of
+from workbench.core.context import Context
 from workbench.core.encoded import Encoded
 from workbench.core.errors import FileError
 from workbench.core.values import Codebook
 from workbench.layers import FactorisedConv2d, FactorisedLinear
-from workbench.networks import NetworkSpec, artifact, build, networks
+from workbench.methods.lowrank.tsvd import Tsvd
+from workbench.methods.prune.l1_filter import L1Filter
+from workbench.networks import NetworkSpec, artifact, build, network_named, networks
 from workbench.networks._rebuild import _resize
 from workbench.storage.artifact import pack, unpack
 
@@ -97,13 +100,47 @@ def test_the_estimate_is_within_a_percent(surgery: str) -> None:
     assert abs(estimate - len(true.data)) <= 0.01 * len(true.data)
 
 
-@pytest.mark.parametrize("name", networks())
-def test_every_network_of_the_zoo(name: str) -> None:
-    model = Compressed.of(build(name))
-    loaded = artifact.unpack_model(artifact.pack_model(model, **_about(name)).data)
-    assert torch.equal(loaded.network(_images()), model.network(_images()))
-    values = sum(p.numel() for p in model.network.parameters())
-    assert loaded.parts["weights"] + loaded.parts["biases"] == 4 * values
+STEPS: dict[str, list[Any]] = {
+    "dense": [],
+    "removed and factorised": [L1Filter(pruning_ratio=0.4), Tsvd(rank_share=0.3)],
+}
+LARGE = ("alexnet", "mobilenet_v1", "vgg16")
+
+
+def _steps_survive(name: str, steps: str) -> None:
+    spec = network_named(name)
+    about = {"network": name, "dataset": "none", "input_shape": spec.input_shape, "classes": spec.classes}
+    model, context = Compressed.of(build(name)), Context(input_shape=spec.input_shape)
+    for step in STEPS[steps]:
+        model = step.apply(model, context)
+    packed = artifact.pack_model(model, recipe_json="{}", **about)
+    loaded = artifact.unpack_model(packed.data)
+    ran, read = model.network.state_dict(), loaded.network.state_dict()
+    assert all(torch.equal(ran[key], read[key]) for key in ran if ran[key].is_floating_point())
+    x = torch.rand(1, *spec.input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(loaded.network(x), model.network(x))
+    if steps == "dense":
+        floats = sum(t.numel() for t in ran.values() if t.is_floating_point())
+        assert sum(packed.parts.get(part, 0) for part in ("weights", "biases", "batchnorm")) == 4 * floats
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("name", [n for n in networks() if n not in LARGE])
+def test_every_network_of_the_zoo(name: str, steps: str) -> None:
+    _steps_survive(name, steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("name", [*LARGE, "torchvision/resnet18", "torchvision/shufflenet_v2_x1_0"])
+def test_large_networks(name: str, steps: str) -> None:
+    _steps_survive(name, steps)
+
+
+def test_a_width_and_a_name_from_torchvision_are_found_again() -> None:
+    for name in ("mobilenet_v1:0.25", "torchvision/squeezenet1_1"):
+        _steps_survive(name, "removed and factorised")
 
 
 def test_loading_draws_nothing_from_the_global_generator() -> None:
@@ -155,7 +192,7 @@ def _ones(*shape: int) -> Encoded:
 
 
 def test_headers_that_describe_no_network() -> None:
-    assert "no network 'resnet'; there are lenet5" in _refused(lambda h, t: h.update(network="resnet"))
+    assert "no network 'resnet'; there are alexnet" in _refused(lambda h, t: h.update(network="resnet"))
     assert "does not describe a network" in _refused(lambda h, t: h.pop("network"))
     assert "does not describe a network" in _refused(lambda h, t: h.update(classes="ten"))
     assert "does not describe a network" in _refused(lambda h, t: h.update(structure=[1]))

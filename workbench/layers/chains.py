@@ -84,7 +84,8 @@ def _channelwise(node: fx.Node, module: nn.Module | None) -> bool:
 def _why(name: str, node: fx.Node, module: nn.Module | None) -> str:
     if node.op == "output":
         return f"{name} gives the network's answer, one unit for each class"
-    return f"its channels meet {node.target if module is not None else node.name}, where each must stay in its place"
+    what = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
+    return f"its channels go through {what}, behind which each must stay in its place"
 
 
 def _shared(name: str, calls: Counter[str]) -> str:

@@ -144,7 +144,11 @@ def _group(raw: Sequence[tuple[object, list[int]]], names: Mapping[nn.Module, st
             refusal = refusal or why
             continue
         units = torch.full((_positions(module, side),), -1)
-        units[torch.as_tensor(list(item.idxs))] = torch.as_tensor(list(item.root_idxs))
+        places = torch.as_tensor(list(item.idxs))
+        if int(places.max()) >= len(units):  # DepGraph counts wrongly where a concatenation is flattened
+            refusal = refusal or f"which channels of {names[module]} belong to the same units cannot be told"
+            continue
+        units[places] = torch.as_tensor(list(item.root_idxs))
         members.append(Member(names[module], side, units))
     producers.sort(key=lambda name: order.get(name, 0))
     return Group(tuple(producers), len(raw[0].idxs), tuple(members), refusal)

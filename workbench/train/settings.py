@@ -72,6 +72,7 @@ _RECOMMENDED = {
     ("lenet5", "mnist"): replace(_MNIST, epochs=8),
     ("lenet_300_100", "mnist"): replace(_MNIST, epochs=30),
     ("lenet5_1998", "mnist"): replace(_MNIST, epochs=16),
+    ("vgg_small", "cifar10"): replace(_CIFAR, epochs=24),
 }
 
 
