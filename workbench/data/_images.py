@@ -41,7 +41,7 @@ class Broken(NamedTuple):
 def is_grey(path: Path) -> bool | None:
     """Whether an image has no colours, from its header alone; None when it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             return image.mode in _GREY or image.mode.startswith("I;16")
     except _ERRORS:
         return None
@@ -50,7 +50,7 @@ def is_grey(path: Path) -> bool | None:
 def decoded(origin: Origin, square: Square) -> NDArray[np.uint8] | Broken:
     """(channels, size, size), or why not. Of an animation the first picture; behind what is transparent lies white."""
     try:
-        with Image.open(origin if isinstance(origin, Path) else io.BytesIO(origin)) as image:
+        with _opened(origin) as image:
             pixels = np.asarray(_squared(_flat(image, square), square))
     except _ERRORS as error:
         return Broken(_reason(error))
@@ -74,6 +74,10 @@ _ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, MemoryError, UnidentifiedImageError,
     Image.DecompressionBombError,
 )  # fmt: skip
+
+
+def _opened(origin: Origin) -> Image.Image:
+    return Image.open(origin if isinstance(origin, Path) else io.BytesIO(origin))
 
 
 def _flat(image: Image.Image, square: Square) -> Image.Image:
