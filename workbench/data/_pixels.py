@@ -71,6 +71,12 @@ class Pixels(Tensor):
             return args[0].picked(index)
         return func(*tree_map(_plain, args), **tree_map(_plain, kwargs))
 
+    def __getitem__(self, index: Any) -> Tensor:
+        # The first operation that torch dispatches to Python costs a second of imports, and most need none.
+        if index is None or index is Ellipsis or isinstance(index, tuple):
+            return super().__getitem__(index)
+        return self.picked(index)
+
     def picked(self, index: Any) -> Tensor:
         """The images at `index`, which is anything that indexes one axis, as an ordinary tensor."""
         rows = torch.arange(self.shape[0])[index]
