@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -174,6 +175,14 @@ def test_figures_of_papers_and_surveys() -> None:
     assert known["alexnet"] == (60.97, 724)  # one survey: 729 MFLOPs; they are multiply-accumulates
     linear = sum(p.numel() for n, p in meta("alexnet").named_parameters() if n.startswith("fc"))
     assert round(linear / networks()["alexnet"].parameters, 3) == 0.962
+
+
+@pytest.mark.parametrize("name", networks())
+def test_the_readme_has_these_figures(name: str) -> None:
+    spec = network_named(name)
+    shape = "x".join(map(str, spec.input_shape))
+    row = f"| `{name}` | {spec.title} | {shape} | {spec.parameters:,} | {spec.macs:,} |"
+    assert row in (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def meta(name: str) -> torch.nn.Module:

@@ -34,7 +34,7 @@ from workbench.train import (
     train_to_file,
 )
 from workbench.train.augment import moved
-from workbench.train.loop import _Batches, generator
+from workbench.train.loop import Loop, _Batches, generator, optimizer_for
 from workbench.train.schedule import rate_at
 
 QUICK = TrainSettings(epochs=4, batch=48, warmup_epochs=0.5, shift=1.0, rotation=5.0, scale=0.05)
@@ -79,6 +79,8 @@ def test_the_command_spells_what_is_not_recommended() -> None:
     assert command_for("lenet5", "digits", other, "lenet5_1998").endswith(
         "--dataset digits --teacher lenet5_1998 --weight-decay 0.5 --seed 3"
     )
+    flipped = replace(usual, flip=True, precision="bfloat16")
+    assert command_for("lenet5", "digits", flipped).endswith("--dataset digits --flip true --precision bfloat16")
     assert recommended("lenet5", "elsewhere") == TrainSettings()
     assert recovery_settings("digits").weight_decay == 0 and recovery_settings("digits").shift > 0
 
@@ -164,7 +166,58 @@ def test_moves_follow_the_generator_and_stay_in_range() -> None:
     assert not torch.equal(a[0] - images[0], a[1] - images[1])
 
 
+def test_a_crop_is_a_window_of_the_padded_image_and_a_flip_mirrors_it() -> None:
+    images = torch.rand(200, 3, 6, 9)
+    cut = moved(images, TrainSettings(crop=2, flip=True), generator(0))
+    padded = F.pad(images, [2, 2, 2, 2])
+    seen = set()
+    for one, whole in zip(cut, padded, strict=True):
+        places = {
+            (top, left, mirrored)
+            for top in range(5)
+            for left in range(5)
+            for mirrored in (False, True)
+            if torch.equal(one.flip(2) if mirrored else one, whole[:, top : top + 6, left : left + 9])
+        }
+        assert len(places) == 1
+        seen |= places
+    assert {s[0] for s in seen} == {s[1] for s in seen} == set(range(5)) and {s[2] for s in seen} == {False, True}
+    only = moved(images, TrainSettings(flip=True), generator(0))
+    flipped = (only == images.flip(3)).flatten(1).all(1)
+    assert 60 < int(flipped.sum()) < 140 and torch.equal(only[~flipped], images[~flipped])
+
+
+def test_each_dataset_is_moved_in_its_own_way() -> None:
+    for name, moves in {"digits": (0, False, 2.0), "mnist": (0, False, 1.5), "cifar10": (4, True, 0.0)}.items():
+        for settings in (recommended("any network", name), recovery_settings(name)):
+            assert (settings.crop, settings.flip, settings.shift) == moves
+    recovery = recovery_settings("cifar10")
+    assert (recovery.optimizer, recovery.precision, recovery.weight_decay) == ("adamw", "float32", 0)
+
+
 # training
+
+
+def test_bfloat16_is_for_products_alone() -> None:
+    """The network computes in bfloat16; its weights, the loss and its gradients stay float32."""
+    seen: dict[str, torch.dtype] = {}
+    network = build("lenet5_1998")
+    network.conv2.register_forward_hook(lambda m, given, out: seen.update(product=out.dtype))
+    settings = TrainSettings(precision="bfloat16", batch=32)
+    data = Batch(torch.rand(64, 1, 28, 28), torch.arange(64) % 10)
+
+    def loss(scores: torch.Tensor, labels: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        seen.update(scores=scores.dtype)
+        return cross_entropy()(scores, labels, images)
+
+    start = digest_of(network)
+    Loop(network, data, settings, loss, optimizer_for(network, settings), Progress()).epoch(0)
+    assert seen == {"product": torch.bfloat16, "scores": torch.float32} and digest_of(network) != start
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    exact = train_network("lenet_300_100", "digits", settings=replace(QUICK, precision="float32"))
+    rough = train_network("lenet_300_100", "digits", settings=replace(QUICK, precision="bfloat16"))
+    assert rough.history != exact.history
+    assert rough.history[-1].loss == pytest.approx(exact.history[-1].loss, rel=0.05)
 
 
 def test_every_image_once_an_epoch_in_another_order() -> None:
