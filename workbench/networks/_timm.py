@@ -6,6 +6,7 @@ from types import ModuleType
 
 from torch import Tensor, nn
 
+from ..compat import torchvision
 from ..core.errors import WorkbenchError
 from ._counts import counts
 from ._normalised import normalised
@@ -51,6 +52,7 @@ def tensors_of(name: str) -> dict[str, Tensor]:
 
 
 def _library() -> ModuleType:
+    torchvision()  # timm imports it, and cannot mend what may be amiss with it
     try:
         import timm
     except ImportError:
