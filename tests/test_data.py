@@ -87,3 +87,13 @@ def test_an_argument_nobody_takes_is_refused(name: str) -> None:
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="there are train, validation, test"):
         load_dataset("digits").split("dev")
+
+
+def test_a_picker_shows_why_a_dataset_is_off(monkeypatch, tmp_path):
+    from workbench.ui.choices import installed
+
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.delenv("WORKBENCH_DATA", raising=False)
+    shown = {option.id: option.off for group in installed().for_datasets() for option in group.options}
+    assert shown["digits"] == "" and shown["imagenet"] and "folder" not in shown
+    assert "put train-images-idx3-ubyte" in datasets()["mnist"].available()
