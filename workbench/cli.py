@@ -216,9 +216,9 @@ def run_networks(options: argparse.Namespace) -> None:
         document.append({"name": name, **about, "weights": weights})
     head = ("network", "parameters", "MACs", "trained on", "test accuracy", "title")
     rows = [
-        (d["name"], f"{d['parameters']:,}", f"{d['macs']:,}", w.dataset, f"{100 * w.test.accuracy:.2f} %", d["title"])
+        (d["name"], f"{d['parameters']:,}", f"{d['macs']:,}", *trained, d["title"])
         for d in document
-        for w in d["weights"]
+        for trained in [(w.dataset, f"{100 * w.test.accuracy:.2f} %") for w in d["weights"]] or [("-", "-")]
     ]
     emit(options, document, lambda: columns([head, *rows]))
 
