@@ -126,7 +126,9 @@ class _Part:
         except urllib.error.HTTPError as error:
             raise _Failed(f"answer {error.code} {error.reason}") from None
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            raise _Failed(self._cut(remote, str(getattr(error, "reason", error)) or type(error).__name__)) from None
+            cause = getattr(error, "reason", error)
+            words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+            raise _Failed(self._cut(remote, words)) from None
         if got < remote.size:
             raise _Failed(self._cut(remote, "the connection ended"))
 
