@@ -329,6 +329,7 @@ def test_train_to_file_tells_how_it_was_made(tmp_path: Path, few_images: Dataset
     assert read_info(out) == info
     assert info.epochs == QUICK.epochs and info.recipe["shift"] == QUICK.shift and info.test.n == info.test.total == 144
     assert info.data_digest == few_images.digest != load_dataset("digits").digest
+    assert info.data == few_images.title
     trained = train_network("lenet_300_100", "digits", settings=QUICK)
     assert info.digest == digest_of(trained.network)
     test = accuracy(trained.network, few_images.test, split="test")

@@ -23,7 +23,8 @@ class WeightsInfo:
     """How a file of weights was made, as its header says.
 
     command: what makes the file again. recipe: every setting of the training. epochs: how many were run; the weights
-    are those after `best_epoch`, chosen on `validation`. data_digest: of the dataset; digest: of the tensors.
+    are those after `best_epoch`, chosen on `validation`. data: the dataset's title, which says when it is a copy of
+    other pixels, or "" in older files; data_digest: of the dataset; digest: of the tensors.
     """
 
     network: str
@@ -38,6 +39,7 @@ class WeightsInfo:
     data_digest: str
     versions: dict[str, str] = field(default_factory=dict)
     teacher: str = ""
+    data: str = ""
     digest: str = ""
 
     def to_metadata(self) -> dict[str, str]:

@@ -64,7 +64,15 @@ _CIFAR = TrainSettings(
     precision="bfloat16",
     threads=1,
 )
-_USUAL = {"digits": _DIGITS, "mnist": _MNIST, "cifar10": _CIFAR}
+_FASHION = replace(_MNIST, shift=0.0, rotation=0.0, scale=0.0, crop=2, flip=True)
+_USUAL = {
+    "digits": _DIGITS,
+    "mnist": _MNIST,
+    "fashion_mnist": _FASHION,
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "shapes": _CIFAR,
+}
 _RECOMMENDED = {
     ("lenet_300_100", "digits"): replace(_DIGITS, epochs=200),
     ("lenet5", "digits"): replace(_DIGITS, epochs=100),

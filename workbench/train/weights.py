@@ -74,6 +74,7 @@ def command_for(network: str, dataset: str, settings: TrainSettings, teacher: st
 def _info(
     network: str, dataset: str, settings: TrainSettings, trained: Trained, test: Accuracy, teacher: str
 ) -> WeightsInfo:
+    data = load_dataset(dataset)
     return WeightsInfo(
         network=network,
         dataset=dataset,
@@ -84,7 +85,8 @@ def _info(
         best_epoch=trained.best_epoch,
         test=test,
         validation=trained.validation,
-        data_digest=load_dataset(dataset).digest,
+        data=data.title,
+        data_digest=data.digest,
         versions=_versions(),
         teacher=teacher,
         digest=digest_of(trained.network),
