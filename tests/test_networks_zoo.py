@@ -80,7 +80,7 @@ def separable() -> list[Rows]:
 def inverted() -> list[Rows]:
     rows = [layer(3, 16, 3, 32), layer(16, 16, 3, 32, groups=16), layer(16, 8, 1, 32)]
     cin, before = 8, 32
-    for cout, blocks, side in ((16, 2, 32), (16, 3, 16), (32, 4, 8), (48, 3, 8), (80, 3, 4), (160, 1, 4)):
+    for cout, blocks, side in ((16, 2, 16), (16, 3, 8), (32, 4, 4), (48, 3, 4), (80, 3, 4), (160, 1, 4)):
         for _ in range(blocks):
             wide = 6 * cin
             rows += [layer(cin, wide, 1, before), layer(wide, wide, 3, side, groups=wide), layer(wide, cout, 1, side)]

@@ -37,7 +37,7 @@ class TrainSettings:
     patience: int = knob(0, "stop after so many epochs without a better one; 0 never", low=0, high=2000, unit="epochs")
     precision: str = knob(
         "float32",
-        "of products while training; bfloat16 doubles the speed of some CPUs",
+        "of products while training; bfloat16 is faster on some CPUs",
         choices=("float32", "bfloat16"),
     )
     threads: int = knob(2, "torch's threads; another number rounds differently", low=1, high=256)
@@ -81,6 +81,7 @@ _RECOMMENDED = {
     ("lenet_300_100", "mnist"): replace(_MNIST, epochs=30),
     ("lenet5_1998", "mnist"): replace(_MNIST, epochs=16),
     ("vgg_small", "cifar10"): replace(_CIFAR, epochs=24),
+    ("mobilenet_v2", "cifar10"): replace(_CIFAR, epochs=30, precision="float32"),
 }
 
 
