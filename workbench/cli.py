@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -376,7 +377,8 @@ def run_train(options: argparse.Namespace) -> None:
     knobs = knobs_of(TrainSettings)
     parsed = {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}
     settings = replace(recommended(options.network, options.dataset), **parsed)
-    out = options.output or Path(f"{options.network}-{options.dataset}.safetensors")
+    plain = re.sub(r"[^\w.-]+", "_", f"{options.network}-{options.dataset}")  # names may hold paths
+    out = options.output or Path(f"{plain}.safetensors")
     info = train_to_file(
         options.network, options.dataset, settings=settings, teacher=options.teacher or "", out=out, progress=progress()
     )
