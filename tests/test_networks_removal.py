@@ -15,7 +15,7 @@ from workbench.layers.channels import groups_of, kept_positions, shrink
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.networks import build, network_named, networks
 
-LARGE = ("alexnet", "vgg16")
+LARGE = ("alexnet", "resnet56", "vgg16")
 TORCHVISION = [
     f"torchvision/{name}"
     for name in (

@@ -159,7 +159,7 @@ def test_every_network_is_worked_out_by_hand() -> None:
     assert set(networks()) == set(BY_HAND) | lenets
 
 
-@pytest.mark.parametrize("name", [n for n in networks() if n not in ("alexnet", "vgg16")])
+@pytest.mark.parametrize("name", ["lenet5", "mobilenet_v2", "squeezenet"])
 def test_counting_without_memory_agrees_with_measuring(name: str) -> None:
     spec, network = network_named(name), build(name)
     assert counts(spec.build, spec.input_shape) == (spec.parameters, spec.macs)
