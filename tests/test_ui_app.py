@@ -214,6 +214,16 @@ def test_a_hidden_view_draws_nothing_until_it_is_looked_at(app):
     assert "sensitivity" not in app.live.names() and "attribution" not in app.live.names()
 
 
+@pytest.mark.parametrize("method", ["combo.deep_compression", "kd.hinton"])
+def test_a_scan_that_makes_no_sense_is_off_and_says_why(app, method):
+    assert not button(app, "Measure sensitivity").disabled
+    app.state.pick_method(method)
+    assert button(app, "Measure sensitivity").disabled
+    assert f"{method} " in text_of(app)
+    app.state.pick_method("prune.l1_filter")
+    assert not button(app, "Measure sensitivity").disabled
+
+
 def test_progress_and_cancel(app):
     app.live.notify(Working("measuring the curve", 0.4))
     assert "measuring the curve" in text_of(app) and inside(app.widget, w.IntProgress)[0].value == 40

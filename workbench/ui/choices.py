@@ -16,8 +16,9 @@ from ..core.method import Method
 from ..core.recipe import Recipe, Step
 from ..data import DatasetInfo, datasets
 from ..experiment.pipeline import plan
+from ..experiment.sensitivity import scannable
 from ..explain.attribution import attributions
-from ..methods import FAMILIES, method_named, methods
+from ..methods import FAMILIES, method_named, method_of, methods
 from ..networks import NetworkSpec, build, networks, weights_info
 
 
@@ -64,6 +65,14 @@ class Choices:
             for family, title in FAMILIES.items()
         ]
         return [group for group in found if group.options]
+
+    def why_not_scanned(self, step: Step) -> str:
+        """Why the step has no sensitivity per layer, or nothing."""
+        try:
+            scannable(method_of(step))
+        except WorkbenchError as error:
+            return str(error)
+        return ""
 
     def for_attributions(self, network: str) -> list[Group]:
         """Every way to explain an image."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import ipywidgets as w
 
 from ...figures import sensitivity as figure
 from ..chart import Chart, Point
 from ..engine import Engine
-from ..guard import guard, when_seen
+from ..guard import guard, watch, when_seen
 from ..state import State
 
 NAME = "sensitivity"
+WHAT = "Compresses one layer at a time with the highlighted step and leaves the rest as it was. Takes some seconds."
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
@@ -39,6 +42,12 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, NAME, show, "sensitivity", "layer")
     start = w.Button(description="Measure sensitivity", tooltip="Compress each layer alone, with the highlighted step")
     start.on_click(guard(state, lambda _button: engine.sensitivity()))
-    text = "Compresses one layer at a time with the highlighted step and leaves the rest as it was. Takes some seconds."
-    hint = w.HTML(f'<span class="wb-help">{text}</span>')
+    hint = w.HTML()
+
+    def offer() -> None:
+        why = state.choices.why_not_scanned(state.step)
+        start.disabled = bool(why)
+        hint.value = f'<span class="wb-help">{escape(why or WHAT)}</span>'
+
+    watch(state, offer, "steps", "active")
     return w.VBox([w.Box([start, hint]).add_class("wb-buttons"), lines, cells])
