@@ -6,6 +6,7 @@ A method may excuse itself from a named check with a written reason, which the t
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 
 import numpy as np
@@ -152,6 +153,10 @@ def test_the_control_shows_the_default_unrounded(name, key, knob):
     widget = make(key, knob)
     assert widget.value == knob.default
     assert type(widget.value) is type(knob.default)
+    if knob.numeric:  # the browser moves a slider to its nearest position
+        start = math.log10(knob.default) if knob.log else knob.default
+        positions = (start - widget.min) / widget.step
+        assert positions == pytest.approx(round(positions), abs=1e-6)
 
 
 @each_knob

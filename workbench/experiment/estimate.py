@@ -67,7 +67,7 @@ def _between(runs: dict[float, Run], value: float, knob: str) -> Estimate:
     xs = sorted(runs)
     ms = [runs[x].measurement for x in xs]
     if len(xs) == 1:
-        return Estimate(ms[0].accuracy.accuracy, ms[0].file_bytes, f"the only run beside this {knob}")
+        return Estimate(ms[0].accuracy.accuracy, ms[0].file_bytes, f"the only known run, which differs in {knob}")
     inside = min(max(value, xs[0]), xs[-1])
     accuracy = float(PchipInterpolator(xs, [m.accuracy.accuracy for m in ms])(inside))
     size = math.exp(float(PchipInterpolator(xs, np.log([m.file_bytes for m in ms]))(inside)))

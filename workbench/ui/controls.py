@@ -58,9 +58,18 @@ def make(name: str, knob: Knob) -> Checked:
         return WholeSlider(min=int(low), max=int(high), step=int(knob.step or 1), **common)
     form = {"readout_format": f".{DIGITS}", **common}
     if knob.log:
-        ends = math.log10(low), math.log10(high)
-        return LogSlider(base=10, min=ends[0], max=ends[1], step=(ends[1] - ends[0]) / 100, **form)
-    return Slider(min=low, max=high, step=knob.step or (high - low) / 100, **form)
+        ends, start = (math.log10(low), math.log10(high)), math.log10(knob.default)
+        return LogSlider(
+            base=10, min=ends[0], max=ends[1], step=_through(start, ends, (ends[1] - ends[0]) / 100), **form
+        )
+    nice = 10.0 ** math.floor(math.log10((high - low) / 100))
+    return Slider(min=low, max=high, step=knob.step or _through(float(knob.default), (low, high), nice), **form)
+
+
+def _through(default: float, ends: tuple[float, float], step: float) -> float:
+    """About `step`, so that the default is one of the slider's positions: the browser moves it to the nearest."""
+    steps = max(1, round((default - ends[0]) / step))
+    return (default - ends[0]) / steps if default > ends[0] else step
 
 
 def readable(name: str, knob: Knob) -> str:
