@@ -32,6 +32,14 @@ _VERSION = 1
 _MOST = 10**7
 
 
+def remotes(mirrors: Sequence[str], known: Sequence[tuple[int, str]]) -> tuple[Remote, ...]:
+    """Where each of FILES is to be had, packed. known: (bytes, MD5) in the same order."""
+    return tuple(
+        Remote(f"{name}.gz", tuple(f"{mirror}{name}.gz" for mirror in mirrors), size, md5)
+        for name, (size, md5) in zip(FILES, known, strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class IdxSet:
     """folder: torchvision's name of it, in which a folder `raw` holds the files."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ..core.progress import Progress
 from ._dataset import Dataset, DatasetInfo
-from ._download import Remote
-from ._idx import FILES, IdxSet
+from ._idx import IdxSet, remotes
 
 INFO = DatasetInfo(
     name="fashion_mnist",
@@ -29,14 +28,7 @@ _KNOWN = (
     (4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
     (5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
 )
-_SET = IdxSet(
-    INFO,
-    "FashionMNIST",
-    tuple(
-        Remote(f"{name}.gz", tuple(f"{m}{name}.gz" for m in _MIRRORS), size, md5)
-        for name, (size, md5) in zip(FILES, _KNOWN, strict=True)
-    ),
-)
+_SET = IdxSet(INFO, "FashionMNIST", remotes(_MIRRORS, _KNOWN))
 missing = _SET.missing
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ..core.progress import Progress
 from ._dataset import Dataset, DatasetInfo
-from ._download import Remote
-from ._idx import FILES, IdxSet
+from ._idx import IdxSet, remotes
 
 INFO = DatasetInfo(
     name="mnist",
@@ -24,14 +23,7 @@ _KNOWN = (
     (1_648_877, "9fb629c4189551a2d022fa330f9573f3"),
     (4_542, "ec29112dd5afa0611ce80d1b7f02629c"),
 )
-_SET = IdxSet(
-    INFO,
-    "MNIST",
-    tuple(
-        Remote(f"{name}.gz", tuple(f"{m}{name}.gz" for m in _MIRRORS), size, md5)
-        for name, (size, md5) in zip(FILES, _KNOWN, strict=True)
-    ),
-)
+_SET = IdxSet(INFO, "MNIST", remotes(_MIRRORS, _KNOWN))
 missing = _SET.missing
 
 
