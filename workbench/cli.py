@@ -308,7 +308,7 @@ def _measurement_text(m: Measurement) -> str:
 def run_evaluate(options: argparse.Namespace) -> None:
     """Read a file back and measure it on the test split."""
     loaded = load(options.file)
-    dataset = load_dataset(options.dataset or str(loaded.header["dataset"]))
+    dataset = load_dataset(options.dataset or str(loaded.header["dataset"]), progress())
     measured = measure_file(loaded, dataset, split="test", progress=progress())
     document = {**measurement_json(measured), "network": loaded.header["network"], "dataset": dataset.name}
     emit(options, document, lambda: _measurement_text(measured))
@@ -352,7 +352,7 @@ def run_sensitivity(options: argparse.Namespace) -> None:
     if not 2 <= options.levels <= 100:
         raise WorkbenchError(f"sensitivity: levels must be an integer in [2, 100]; got {options.levels}.")
     step = parse_step(options.method)
-    subject = subject_named(options.network, options.dataset)
+    subject = subject_named(options.network, options.dataset, progress())
     found = list(scan(step, subject, seed=options.seed, levels=options.levels, progress=progress()))[-1]
     emit(options, found, lambda: _sensitivity_text(found))
 
@@ -372,7 +372,7 @@ def _sensitivity_text(found: Sensitivity) -> str:
 def run_train(options: argparse.Namespace) -> None:
     """Train from scratch, choosing on validation, and write the weights with how they came about."""
     network_named(options.network)
-    load_dataset(options.dataset)
+    load_dataset(options.dataset, progress())
     given = {name: getattr(options, name) for name in knobs_of(TrainSettings)}
     knobs = knobs_of(TrainSettings)
     parsed = {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}

@@ -59,7 +59,7 @@ def run(
     run is kept there.
     """
     progress = progress or Progress()
-    subject = subject or subject_named(recipe.network, recipe.dataset)
+    subject = subject or subject_named(recipe.network, recipe.dataset, progress)
     making = make(recipe, subject, progress=progress.part(0.0, 0.7))
     return finish(making, split=split, store=store, progress=progress.part(0.7, 1.0))
 

@@ -56,12 +56,19 @@ class Subject:
         return self._dense[split]
 
 
-@lru_cache(maxsize=8)
-def subject_named(network: str, dataset: str) -> Subject:
-    """The trained network and its data by name; WorkbenchError says what there is."""
+def subject_named(network: str, dataset: str, progress: Progress | None = None) -> Subject:
+    """The trained network and its data by name, made once; WorkbenchError says what there is.
+
+    Data that are used for the first time may have to be downloaded and decoded, which `progress` hears of. Raises
+    Cancelled.
+    """
     network_named(network)
-    data = load_dataset(dataset)
-    dense = pretrained(network, dataset).requires_grad_(False)
+    return _subject(network, load_dataset(dataset, progress))
+
+
+@lru_cache(maxsize=8)
+def _subject(network: str, data: Dataset) -> Subject:
+    dense = pretrained(network, data.name).requires_grad_(False)
     return Subject(
         name=network,
         network=dense,

@@ -49,7 +49,8 @@ def train_network(
     checkpoint: a file that is written after each epoch and, when it is there already, gone on from; the result is
     that of an uninterrupted training. Raises Cancelled within one step, WorkbenchError when the two do not fit.
     """
-    progress, data = progress or Progress(), load_dataset(dataset)
+    progress = progress or Progress()
+    data = load_dataset(dataset, progress)
     _check_fit(network, data)
     with threads(settings.threads):
         student = build(network, settings.seed)
