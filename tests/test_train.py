@@ -47,7 +47,9 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     parts = {split: Batch(*(t[:144] for t in vars(whole.split(split)).values())) for split in SPLITS}
     few = replace(whole, **parts)
     for module in (scratch, weights):
-        monkeypatch.setattr(module, "load_dataset", lambda name: few if name == "digits" else load_dataset(name))
+        monkeypatch.setattr(
+            module, "load_dataset", lambda name, progress=None: few if name == "digits" else load_dataset(name)
+        )
     return few
 
 
