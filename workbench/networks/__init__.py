@@ -3,7 +3,7 @@
 A network's file holds `SPEC`, a NetworkSpec of the same name, and, where something may follow a colon in that name
 (`mobilenet_v1:0.5`), `variant(argument) -> NetworkSpec`. Every operation is a module of its own with a name, each
 ReLU included and not in place, so that hooks, torch.fx and captum can take hold of it. Networks of other libraries are
-known by `torchvision/NAME` and `timm/NAME`.
+known by `torchvision/NAME` and `timm/NAME`. Behind any name, `@LABEL` means weights that were trained on this machine.
 """
 
 from __future__ import annotations
@@ -11,25 +11,41 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 from torch import Tensor, nn
 
 from ..core.errors import WorkbenchError
 from . import _timm, _torchvision
-from ._pretrained import WeightsInfo, digest_of, pretrained_tensors, read_info, weights_info
+from ._kept import KeptWeights, checked_label, free_label, keep_weights, kept_weights, split_label
+from ._pretrained import WeightsInfo, bundled, digest_of, read_info
 from ._spec import NetworkSpec, drawn_from
+from ._weights import has_weights, trained_tensors, use, weights_info, weights_stamp
+from ._weights_file import fill, read_tensors, write_tensors
 
 __all__ = [
+    "KeptWeights",
     "NetworkSpec",
     "WeightsInfo",
     "build",
+    "bundled",
+    "checked_label",
     "digest_of",
+    "free_label",
+    "has_weights",
+    "keep_weights",
+    "kept_weights",
     "network_named",
     "networks",
     "pretrained",
     "read_info",
+    "read_tensors",
+    "split_label",
+    "use_weights",
     "weights_info",
+    "weights_stamp",
+    "write_tensors",
 ]
 _NOT_A_NETWORK = ("artifact",)
 _SOURCES = {"torchvision": _torchvision, "timm": _timm}
@@ -44,7 +60,8 @@ def networks() -> dict[str, NetworkSpec]:
 
 
 def network_named(name: str) -> NetworkSpec:
-    """The network's description; WorkbenchError lists what there is."""
+    """The network's description, whatever weights its name asks for; WorkbenchError lists what there is."""
+    name, _label = split_label(name)
     source, slash, foreign = name.partition("/")
     if slash and source in _SOURCES:
         return _from_elsewhere(source, foreign)
@@ -66,10 +83,18 @@ def build(name: str, seed: int = 0) -> nn.Module:
 def pretrained(name: str, dataset: str) -> nn.Module:
     """The network in eval mode with its trained weights; WorkbenchError says for which pairs there are any."""
     network_named(name)
-    tensors = _trained_elsewhere(name, dataset) if "/" in name else pretrained_tensors(name, dataset)
-    network = build(name)
-    network.load_state_dict(tensors)
-    return network
+    elsewhere = "/" in name and "@" not in name and not has_weights(name, dataset)
+    tensors = _trained_elsewhere(name, dataset) if elsewhere else trained_tensors(name, dataset)
+    return fill(build(name), tensors, of=name, path="The file")
+
+
+def use_weights(name: str, dataset: str, path: str | Path) -> WeightsInfo | None:
+    """Let this process take the network's weights on `dataset` from a safetensors file; how they were made, if it says.
+
+    The file may be one of ours or any state dict of this network; `module.` before every name is left out. FileError
+    says what does not fit, or that the file is a pickle, which is never read.
+    """
+    return use(name, dataset, Path(path), build(name)).info
 
 
 def _trained_elsewhere(name: str, dataset: str) -> dict[str, Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ class WeightsInfo:
 
     command: what makes the file again. recipe: every setting of the training. epochs: how many were run; the weights
     are those after `best_epoch`, chosen on `validation`. data: the dataset's title, which says when it is a copy of
-    other pixels, or "" in older files; data_digest: of the dataset; digest: of the tensors.
+    other pixels, or "" in older files; data_digest: of the dataset; digest: of the tensors. input_shape and classes are
+    those of the data, () and 0 in older files. device: the kind that it was trained on.
     """
 
     network: str
@@ -41,6 +44,9 @@ class WeightsInfo:
     teacher: str = ""
     data: str = ""
     digest: str = ""
+    input_shape: tuple[int, ...] = ()
+    classes: int = 0
+    device: str = "cpu"
 
     def to_metadata(self) -> dict[str, str]:
         """The header's entries: JSON texts, and the test accuracy once more as a sentence for people."""
@@ -48,10 +54,21 @@ class WeightsInfo:
         return {"format": "pt", "summary": _summary(self.test), **texts}
 
 
-def weights_info(network: str, dataset: str) -> WeightsInfo | None:
+def bundled_info(network: str, dataset: str) -> WeightsInfo | None:
     """What the header of the bundled weights says, or None when there are none for this pair."""
     path = _bundled().get(f"{network}-{dataset}")
-    return None if path is None else read_info(path)
+    return None if path is None else _bundled_info(path)
+
+
+def bundled() -> list[WeightsInfo]:
+    """How all the weights were made that come with the workbench, by file name."""
+    return [_bundled_info(path) for path in _bundled().values()]
+
+
+@cache
+def _bundled_info(path: Path) -> WeightsInfo:
+    """Read once: the bundled files never change."""
+    return read_info(path)
 
 
 def read_info(path: Path) -> WeightsInfo:
@@ -67,7 +84,7 @@ def read_info(path: Path) -> WeightsInfo:
     return info
 
 
-def pretrained_tensors(network: str, dataset: str) -> dict[str, Tensor]:
+def bundled_tensors(network: str, dataset: str) -> dict[str, Tensor]:
     """Tensors by name from the bundled file; WorkbenchError says which pairs there are."""
     path = _bundled().get(f"{network}-{dataset}")
     if path is None:
@@ -78,7 +95,12 @@ def pretrained_tensors(network: str, dataset: str) -> dict[str, Tensor]:
 
 def digest_of(network: nn.Module) -> str:
     """SHA-256 of the names, shapes and values of the state dict, in hexadecimal."""
-    digest, tensors = hashlib.sha256(), network.state_dict()
+    return digest_of_tensors(network.state_dict())
+
+
+def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """As `digest_of`, of the tensors themselves."""
+    digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(repr((name, tuple(tensors[name].shape))).encode())
         digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
