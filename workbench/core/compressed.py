@@ -11,31 +11,11 @@ from torch import Tensor, nn
 
 from .encoded import Encoded
 from .errors import WorkbenchError
+from .layer import CONV, LINEAR, Layer, layers_of, put, tensors_of
 from .records import Decision
+from .survey import BLOCKS, Uncompressed, survey
 
-CONV, LINEAR = "conv", "linear"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A module with a weight that methods act on; `index` counts them in definition order from 0 to count - 1."""
-
-    name: str
-    kind: str
-    index: int
-    count: int
-
-    @property
-    def tensor(self) -> str:
-        """The name of its weight in the state dict."""
-        return f"{self.name}.weight"
-
-
-def layers_of(network: nn.Module) -> list[Layer]:
-    """The convolution and linear layers of a network, in definition order."""
-    kinds = {nn.Conv2d: CONV, nn.Linear: LINEAR}
-    found = [(name, kinds[type(m)]) for name, m in network.named_modules() if type(m) in kinds]
-    return [Layer(name, kind, i, len(found)) for i, (name, kind) in enumerate(found)]
+__all__ = ["CONV", "LINEAR", "Compressed", "Layer", "Uncompressed", "layers_of", "survey"]
 
 
 @dataclass
@@ -53,15 +33,23 @@ class Compressed:
 
     @classmethod
     def of(cls, network: nn.Module) -> Compressed:
-        """An independent copy of `network`, nothing compressed yet; refuses weights that are not finite."""
-        for name, tensor in network.state_dict().items():
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise WorkbenchError(f"{name} holds values that are not finite; only finite weights can be compressed.")
-        return cls(copy.deepcopy(network).eval())
+        """An independent copy of `network`, nothing compressed yet.
+
+        WorkbenchError for weights that are not finite, and for parts that no file could hold.
+        """
+        for part in survey(network):
+            if part.role == BLOCKS:
+                raise WorkbenchError(f"{part.name} ({part.kind}) keeps this network from being stored: {part.reason}.")
+        for names, tensor in tensors_of(network):
+            if not bool(torch.isfinite(tensor).all()):
+                raise WorkbenchError(
+                    f"{names[0]} holds values that are not finite; only finite weights can be compressed."
+                )
+        return cls(copied(network).eval())
 
     def copy(self) -> Compressed:
         """Independent of this one: steps may change it freely."""
-        return replace(self, network=copy.deepcopy(self.network), encoded=dict(self.encoded))
+        return replace(self, network=copied(self.network), encoded=dict(self.encoded))
 
     def weight(self, layer: Layer) -> Tensor:
         """The weight that runs now, detached: (out, in, ...)."""
@@ -80,5 +68,22 @@ class Compressed:
         with torch.no_grad():
             self.weight(layer).copy_(torch.from_numpy(np.ascontiguousarray(encoded.decode())))
 
+    def replace(self, layer: Layer, module: nn.Module) -> None:
+        """`module` runs in the layer's place from now on, wherever the layer stands in the network."""
+        put(self.network, layer.name, module.eval())
+
     def note(self, sentence: str) -> None:
         self.notes = (*self.notes, sentence)
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """An independent copy; WorkbenchError for a network that Python cannot copy.
+
+    Weights that a hook computes and leaves on the module are copied as values: torch refuses to copy them as they are.
+    """
+    computed = [t for m in network.modules() for t in vars(m).values() if isinstance(t, Tensor) and not t.is_leaf]
+    try:
+        return copy.deepcopy(network, {id(t): t.detach().clone() for t in computed})
+    except Exception as error:  # copying runs anybody's code
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise WorkbenchError(f"This network cannot be copied, and so not be compressed: {reason}.") from None

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..core.errors import FileError, WorkbenchError
+from ..core.layer import put, tensors_of
 from ..core.values import Array
 from ..layers import from_spec
 from . import network_named
@@ -67,7 +68,7 @@ def _assembled(spec: NetworkSpec, header: Header, shapes: Shapes) -> nn.Module:
     for path, layer in header.structure.items():
         if path not in own:
             raise FileError(f"The file replaces a layer {path!r}, which {spec.name} does not have.")
-        network.set_submodule(path, from_spec(layer))
+        put(network, path, from_spec(layer))
     for path, module in network.named_modules():
         _resize(module, f"{path}." if path else "", shapes)
     return network
@@ -105,18 +106,22 @@ def _empty(like: torch.Tensor, shape: tuple[int, ...]) -> Any:
 
 
 def _check_tensors(network: nn.Module, shapes: Shapes) -> None:
-    needed = {name: tuple(t.shape) for name, t in network.state_dict().items() if t.is_floating_point()}
-    for name in needed:
-        if name not in shapes:
-            raise FileError(f"The file lacks the tensor {name}.")
+    needed: dict[str, tuple[int, ...]] = {}
+    for names, tensor in tensors_of(network):
+        given = [name for name in names if name in shapes]
+        if len(given) != 1:
+            wrong = "holds twice" if given else "lacks"
+            raise FileError(f"The file {wrong} the tensor {names[0]}.")
+        needed[given[0]] = tuple(tensor.shape)
     for name, shape in shapes.items():
         if name not in needed:
             raise FileError(f"The file holds a tensor {name!r}, which its network does not have.")
         if shape != needed[name]:
             raise FileError(f"The file's {name} has shape {shape}, which cannot fit {needed[name]}.")
     for path, module in network.named_modules():
-        kernel = shapes.get(f"{path}.weight", ())[2:]
-        if isinstance(module, nn.Conv2d) and kernel != tuple(module.kernel_size):
+        weight = shapes.get(f"{path}.weight", ())
+        kernel = weight[2:]
+        if isinstance(module, nn.Conv2d) and weight and kernel != tuple(module.kernel_size):
             raise FileError(f"The file's {path}.weight has a kernel of {kernel}; {path} needs {module.kernel_size}.")
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
 from ..core.errors import FileError
+from ..core.layer import tensors_of
 from ..layers import spec_of
 from ..storage import artifact
 from ..storage.artifact import Artifact, Packed
@@ -43,7 +44,8 @@ def pack_model(
     tensors = _tensors(model)
     state = model.network.state_dict()
     for name, encoded in tensors.items():
-        assert np.array_equal(encoded.decode(), state[name].cpu().numpy()), f"{name} runs with other values"
+        running = state[name].to("cpu", torch.float32).numpy()
+        assert np.array_equal(encoded.decode(), running), f"{name} runs with other values"
     header = _header(model.network, network, dataset, input_shape, classes, recipe_json)
     return artifact.pack(tensors, header, _roles(model.network))
 
@@ -95,11 +97,13 @@ def _loaded(read: Artifact) -> Loaded:
 
 
 def _tensors(model: Compressed) -> dict[str, Encoded]:
-    """Every floating tensor; integer counters of BatchNorm have no say in eval mode and are left out."""
+    """Every floating tensor once; integer counters of BatchNorm have no say in eval mode and are left out."""
     known: Mapping[str, Encoded] = model.encoded
-    state = {name: t for name, t in model.network.state_dict().items() if t.is_floating_point()}
-    assert set(known) <= set(state), f"stored but not in the network: {sorted(set(known) - set(state))}"
-    return {name: known[name] if name in known else _plain(tensor) for name, tensor in state.items()}
+    state = tensors_of(model.network)
+    strange = set(known) - {name for names, _ in state for name in names}
+    assert not strange, f"stored but not in the network: {sorted(strange)}"
+    stored = [(next((name for name in names if name in known), names[0]), tensor) for names, tensor in state]
+    return {name: known[name] if name in known else _plain(tensor) for name, tensor in stored}
 
 
 def _plain(tensor: Tensor) -> Encoded:
