@@ -14,7 +14,7 @@ from ..core.recipe import Recipe
 from ..core.records import Accuracy
 from ..data import Dataset, load_dataset
 from ..measure.accuracy import accuracy
-from ..networks import digest_of, network_named, pretrained
+from ..networks import digest_of, network_named, pretrained, weights_stamp
 from ..train.recovery import fitter
 
 
@@ -63,11 +63,11 @@ def subject_named(network: str, dataset: str, progress: Progress | None = None) 
     Cancelled.
     """
     network_named(network)
-    return _subject(network, load_dataset(dataset, progress))
+    return _subject(network, load_dataset(dataset, progress), weights_stamp(network, dataset))
 
 
 @lru_cache(maxsize=8)
-def _subject(network: str, data: Dataset) -> Subject:
+def _subject(network: str, data: Dataset, _weights: str) -> Subject:
     dense = pretrained(network, data.name).requires_grad_(False)
     return Subject(
         name=network,
