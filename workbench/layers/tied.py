@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
+from ..core.layer import tensors_of
 from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCodes, Values
 
 
@@ -29,17 +30,16 @@ def held(model: Compressed) -> Iterator[None]:
     """
     ties = {name: _TIES[type(encoded.values)](encoded) for name, encoded in model.encoded.items()}
     entered: list[str] = []
+    places = {name: _places(model.network, name) for name in ties}
     orders = {module: list(module._parameters) for module in model.network.modules()}
     try:
         for name, tie in ties.items():
-            module, attribute = _place(model.network, name)
-            getattr(module, attribute).grad = None  # it would not fit the real parameters
-            parametrize.register_parametrization(module, attribute, tie, unsafe=True)
+            _hold(places[name], tie)
             entered.append(name)
         yield
     finally:
         for name in entered:
-            _release(model, name, ties[name])
+            _release(model, name, places[name], ties[name])
         for module, order in orders.items():
             module._parameters = {name: module._parameters[name] for name in order}
 
@@ -146,19 +146,49 @@ class _Product(_Tie):
 _TIES = {Floats: _Kept, Codebook: _Shared, FixedPoint: _Scaled, Levels: _Scaled, ProductCodes: _Product}
 
 
-def _place(network: nn.Module, tensor: str) -> tuple[nn.Module, str]:
-    path, _, attribute = tensor.rpartition(".")
-    return network.get_submodule(path), attribute
+Place = tuple[nn.Module, str]
+"""A module and the name of one of its parameters."""
 
 
-def _release(model: Compressed, name: str, tie: _Tie) -> None:
-    """The plain tensor back in its place, with what the trained real parameters decode to."""
-    module, attribute = _place(model.network, name)
+def _places(network: nn.Module, tensor: str) -> list[Place]:
+    """Where the tensor stands: several places when modules share it, the one it is named by first."""
+    names = next(names for names, _ in tensors_of(network) if tensor in names)
+    found = {}
+    for name in sorted(names, key=tensor.__ne__):
+        path, _, attribute = name.rpartition(".")
+        module = network.get_submodule(path)
+        found[id(module), attribute] = module, attribute
+    return list(found.values())
+
+
+def _hold(places: list[Place], tie: _Tie) -> None:
+    """Every place computes its weight from the same real parameters."""
+    for module, attribute in places:
+        getattr(module, attribute).grad = None  # it would not fit the real parameters
+        parametrize.register_parametrization(module, attribute, tie, unsafe=True)
+    first, *others = [_real(place) for place in places]
+    for other in others:
+        other.original = first.original
+
+
+def _real(place: Place) -> Any:
+    module, attribute = place
     tied: Any = module.parametrizations
-    real = tied[attribute].original.detach()
+    return tied[attribute]
+
+
+def _release(model: Compressed, name: str, places: list[Place], tie: _Tie) -> None:
+    """The plain tensor back in its places, with what the trained real parameters decode to."""
+    real = _real(places[0]).original.detach()
     model.encoded[name] = tie.encoded.with_values(tie.values(real.numpy().copy()))
-    parametrize.remove_parametrizations(module, attribute, leave_parametrized=True)
+    for place in places[1:]:  # torch takes each parametrization out by writing into its original
+        _real(place).original = nn.Parameter(real.clone())
+    for module, attribute in places:
+        parametrize.remove_parametrizations(module, attribute, leave_parametrized=True)
+    module, attribute = places[0]
     with torch.no_grad():
         weight = getattr(module, attribute)
         weight.grad = None
         weight.copy_(torch.from_numpy(model.encoded[name].decode()))
+    for module, attribute in places[1:]:
+        module._parameters[attribute] = weight
