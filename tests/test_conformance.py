@@ -28,7 +28,7 @@ from workbench.experiment.pipeline import compress, plan, run_step
 from workbench.experiment.run import about
 from workbench.experiment.subject import subject_named
 from workbench.experiment.sweep import along, axis
-from workbench.methods import FAMILIES, method_of, methods, parse_step
+from workbench.methods import FAMILIES, checked, method_of, methods, parse_step
 from workbench.networks.artifact import estimate_model, pack_model, unpack_model
 from workbench.train.recovery import fitter
 from workbench.ui.controls import make
@@ -377,6 +377,32 @@ def test_only_the_named_layers_change(name, subject):
     consumers = [n for n in outputs if n not in now or now[n].shape != subject.network.state_dict()[n].shape]
     assert len(consumers) <= 1  # a structured method narrows the next layer
     assert all(torch.equal(now[n], subject.network.state_dict()[n]) for n in outputs if n not in consumers)
+
+
+@each_method
+def test_a_layer_with_its_own_value_is_that_layer_alone_at_that_value(name, subject):
+    cls = METHODS[name]
+    knob = knobs_of(cls)[cls.axis]
+    if knob.whole or issubclass(cls, Combination) or cls.neutral is None:
+        pytest.skip("its main knob holds for the whole network, or no setting leaves the other layers as they are")
+    layer = next(x for x in layers_of(subject.network) if x.kind in cls.acts_on)
+    value = knob.grid(5)[2]
+    alone = compressed(cls(**{**cls.neutral, cls.axis: value}).step((layer.name,)), subject)
+    own = dataclasses.replace(cls(**cls.neutral).step(), per_layer={layer.name: {cls.axis: value}})
+    together = compressed(parse_step(str(own)), subject)
+    assert equal(state(alone.network), state(together.network))
+    assert not equal(state(alone.network), state(subject.network))
+
+
+@each_method
+def test_what_holds_for_the_whole_network_cannot_differ_in_a_layer(name):
+    for key, knob in knobs_of(METHODS[name]).items():
+        step = Step(name, {}, None, {"fc1": {key: knob.default}})
+        if issubclass(METHODS[name], Combination) or knob.whole:
+            with pytest.raises(WorkbenchError, match="fc1|several steps"):
+                checked(step)
+        else:
+            assert checked(step) == METHODS[name]().step(), "a value that does not differ is not spelled"
 
 
 def test_there_are_methods_and_each_is_a_file():

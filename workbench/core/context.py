@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from .compressed import Compressed, Layer
 from .errors import WorkbenchError
+from .knob import Value
 from .progress import Progress
+from .recipe import Step, covers
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(logits, labels, images) -> scalar."""
@@ -42,11 +44,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Context:
-    """Lent to a step while it runs. input_shape: (channels, height, width); layers: None for all."""
+    """Lent to a step while it runs. input_shape: (channels, height, width); layers: None for all.
+
+    per_layer: the knobs of the step that have another value in a layer, as in Step.
+    """
 
     input_shape: tuple[int, ...]
     seed: int = 0
     layers: tuple[str, ...] | None = None
+    per_layer: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     calibration: Batch | None = None
     teacher: nn.Module | None = None
     fit: Fit | None = None
@@ -59,7 +65,15 @@ class Context:
 
     def wants(self, layer: Layer) -> bool:
         """Whether the step is meant to act on `layer`."""
-        return self.layers is None or any(layer.name == n or layer.name.startswith(n + ".") for n in self.layers)
+        return self.layers is None or any(covers(name, layer.name) for name in self.layers)
+
+    def own(self, layer: str) -> dict[str, Value]:
+        """The step's knobs that have another value in the layer of this name."""
+        found: dict[str, Value] = {}
+        for name, knobs in self.per_layer.items():
+            if covers(name, layer):
+                found |= knobs
+        return found
 
     def lent_fit(self, owner: str) -> Fit:
         """The trainer; WorkbenchError when the caller lent none."""
@@ -72,6 +86,10 @@ class Context:
         if self.teacher is None:
             raise WorkbenchError(f"{owner} learns from a teacher, and was run without one.")
         return self.teacher
+
+    def of_step(self, step: Step, progress: Progress) -> Context:
+        """What one step of a recipe may use."""
+        return replace(self, layers=step.layers, per_layer=step.per_layer, progress=progress)
 
     def with_progress(self, progress: Progress) -> Context:
         return replace(self, progress=progress)

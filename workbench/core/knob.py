@@ -16,7 +16,8 @@ class Knob:
     """What may be turned, how far, in which unit, and why.
 
     `low` and `high` are closed bounds that are enforced; `choices` replaces them for a categorical knob.
-    `log` spaces sliders and sweeps geometrically. `step` is the slider's step for a number.
+    `log` spaces sliders and sweeps geometrically. `step` is the slider's step for a number. `whole`: it holds for the
+    network as a whole and cannot differ from layer to layer, like the length of a training.
     """
 
     default: Value
@@ -27,6 +28,7 @@ class Knob:
     unit: str = ""
     log: bool = False
     step: float | None = None
+    whole: bool = False
 
     @property
     def kind(self) -> type:

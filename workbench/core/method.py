@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import nn
 
@@ -15,7 +15,7 @@ from .encoded import Encoded
 from .errors import WorkbenchError
 from .knob import Value, knobs_of
 from .order import Done, reason_against
-from .recipe import Step
+from .recipe import Step, covers
 from .records import Decision
 
 
@@ -57,6 +57,11 @@ class Method(ABC):
         """This method as a step of a recipe, every knob spelled out."""
         return Step(self.id(), {name: getattr(self, name) for name in knobs_of(type(self))}, layers)
 
+    def at(self, layer: str, context: Context) -> Self:
+        """This method as the step wants it in one layer, by name."""
+        own = context.own(layer)
+        return dataclasses.replace(self, **own) if own else self
+
     @classmethod
     def refuses(cls, network: nn.Module) -> str | None:
         """Why the method cannot act on this network at all, or None."""
@@ -93,9 +98,9 @@ class LayerMethod(Method):
         targets = self.targets(model, context)
         for i, layer in enumerate(targets):
             context.progress(f"{self.title}: {layer.name}", i / len(targets))
-            given = model.stored(layer)
-            result = self.encode(given, layer, context)
-            decision = self.decide(given, result, layer)
+            given, local = model.stored(layer), self.at(layer.name, context)
+            result = local.encode(given, layer, context)
+            decision = local.decide(given, result, layer)
             model.store(layer, result)
             if decision is not None:
                 model.decisions = (*model.decisions, decision)
@@ -135,8 +140,8 @@ class Combination(Method):
 def chosen(method: Method, model: Compressed, context: Context) -> list[Layer]:
     """The layers of `model` that a step of `method` acts on; a name that fits none is refused."""
     fitting = [layer for layer in layers_of(model.network) if layer.kind in method.acts_on]
-    for name in context.layers or ():
-        if not any(name in (layer.name, layer.name.rpartition(".")[0]) for layer in fitting):
+    for name in (*(context.layers or ()), *context.per_layer):
+        if not any(covers(name, layer.name) for layer in fitting):
             allowed = ", ".join(layer.name for layer in fitting) or "none"
             raise WorkbenchError(f"{method.id()} has no layer {name!r} to act on here; it can take {allowed}.")
     return [layer for layer in fitting if context.wants(layer)]

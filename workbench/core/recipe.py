@@ -16,20 +16,22 @@ from .knob import Value, spelled
 class Step:
     """One method with its knob values; `layers` limits it to those layers (None: every layer it can act on).
 
-    A name in `layers` also stands for everything inside it: "fc1" matches "fc1.first".
+    A name in `layers` also stands for everything inside it: "fc1" matches "fc1.first". per_layer: layer -> the knobs
+    that have another value there.
     """
 
     method: str
     knobs: dict[str, Value] = field(default_factory=dict)
     layers: tuple[str, ...] | None = None
+    per_layer: dict[str, dict[str, Value]] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash(msgspec.json.encode(self, order="sorted"))
 
     def __str__(self) -> str:
-        """The command line's spelling: `quant.kmeans_share:bits=4,init=linear@fc1+fc2`."""
-        pairs = ",".join(f"{name}={spelled(value)}" for name, value in self.knobs.items())
-        return self.method + (f":{pairs}" if pairs else "") + ("@" + "+".join(self.layers) if self.layers else "")
+        """The command line's spelling: `quant.kmeans_share:bits=4,init=linear/conv1:bits=6@conv1+fc2`."""
+        own = "".join(f"/{layer}{_pairs(knobs)}" for layer, knobs in self.per_layer.items())
+        return self.method + _pairs(self.knobs) + own + ("@" + "+".join(self.layers) if self.layers else "")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ class Recipe:
 
     def with_steps(self, *steps: Step) -> Recipe:
         return replace(self, steps=steps)
+
+
+def covers(name: str, layer: str) -> bool:
+    """Whether `name` stands for the layer: its own name, or that of a module around it."""
+    return layer == name or layer.startswith(f"{name}.")
+
+
+def _pairs(knobs: dict[str, Value]) -> str:
+    pairs = ",".join(f"{name}={spelled(value)}" for name, value in knobs.items())
+    return f":{pairs}" if pairs else ""
 
 
 def to_json(record: Any, indent: int = 0) -> str:

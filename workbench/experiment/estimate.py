@@ -10,7 +10,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from ..core.knob import knobs_of
-from ..core.recipe import Recipe, Step
+from ..core.recipe import Recipe
 from ..core.records import Estimate, Run
 from ..methods import method_named
 
@@ -52,7 +52,7 @@ def _directions(recipe: Recipe) -> dict[tuple[str, int, str], float]:
     for i, step in enumerate(recipe.steps):
         for name, knob in knobs_of(method_named(step.method)).items():
             if knob.numeric and name in step.knobs:
-                blank = Step(step.method, {**step.knobs, name: _ANY}, step.layers)
+                blank = replace(step, knobs={**step.knobs, name: _ANY})
                 steps = (*recipe.steps[:i], blank, *recipe.steps[i + 1 :])
                 found[replace(recipe, steps=steps).key, i, name] = float(step.knobs[name])
     return found

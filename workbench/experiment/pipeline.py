@@ -15,7 +15,7 @@ from ..core.method import Combination, Method
 from ..core.order import Done
 from ..core.progress import Progress
 from ..core.recipe import Recipe, Step
-from ..methods import method_of
+from ..methods import checked, method_of
 from .subject import Subject
 
 After = Callable[[Step, Compressed], None]
@@ -32,7 +32,7 @@ class Planned:
 
 def canonical(recipe: Recipe) -> Recipe:
     """The same recipe with every knob spelled out, so that equal experiments have equal keys."""
-    return recipe.with_steps(*(method_of(step).step(step.layers) for step in recipe.steps))
+    return recipe.with_steps(*map(checked, recipe.steps))
 
 
 def plan(recipe: Recipe, network: nn.Module) -> list[Planned]:
@@ -52,11 +52,12 @@ def plan(recipe: Recipe, network: nn.Module) -> list[Planned]:
 
 
 def _expanded(step: Step, network: nn.Module) -> list[Planned]:
+    step = checked(step)
     method = method_of(step)
     if not isinstance(method, Combination):
-        return [Planned(method.step(step.layers), method)]
+        return [Planned(step, method)]
     layers = [x for x in layers_of(network) if step.layers is None or x.name in step.layers]
-    parts = [Planned(part, method_of(part)) for part in method.steps(layers)]
+    parts = [Planned(part, method_of(part)) for part in map(checked, method.steps(layers))]
     return [*parts[:-1], replace(parts[-1], combination=method)] if parts else []
 
 
@@ -73,7 +74,7 @@ def compress(
     context = subject.context(recipe, progress)
     for i, planned in enumerate(steps):
         part = progress.part(i / len(steps), (i + 1) / len(steps))
-        model = run_step(planned, model, replace(context, layers=planned.step.layers, progress=part))
+        model = run_step(planned, model, context.of_step(planned.step, part))
         if after is not None:
             after(planned.step, model)
     return model

@@ -38,7 +38,8 @@ def scan(
     base = Compressed.of(subject.network)
 
     def variant(layer: str, value: float) -> Compressed:
-        turned = method_of(Step(step.method, {**_untrained(method), method.axis: _as(method, value)}))
+        own = {**step.per_layer.get(layer, {}), method.axis: _as(method, value)}
+        turned = method_of(Step(step.method, {**_untrained(method), **own}))
         planned = Planned(turned.step((layer,)), turned)
         return run_step(planned, base, replace(context, layers=(layer,)))
 

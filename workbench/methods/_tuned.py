@@ -14,8 +14,10 @@ from ..core.method import LayerMethod
 class TunedLayerMethod(LayerMethod):
     """A layer method with an optional recovery: what the step fixed stays fixed, the rest is trained."""
 
-    epochs: int = knob(0, "training epochs after each round; 0 leaves the weights as they are", low=0, high=50)
-    learning_rate: float = knob(1e-3, "of that training", low=1e-5, high=0.1, log=True)
+    epochs: int = knob(
+        0, "training epochs after each round; 0 leaves the weights as they are", low=0, high=50, whole=True
+    )
+    learning_rate: float = knob(1e-3, "of that training", low=1e-5, high=0.1, log=True, whole=True)
 
     def recover(self, model: Compressed, context: Context) -> Compressed:
         """`model` after `epochs` of training with what is stored held fixed."""

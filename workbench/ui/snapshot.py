@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe, from_json, to_json
-from ..methods import method_of
+from ..methods import checked
 from .state import State
 
 VERSION = 1
@@ -39,6 +39,6 @@ def restore(state: State, text: str) -> None:
     if not found.recipe.steps:
         raise WorkbenchError("A snapshot needs at least one step.")
     state.choices.check(found.recipe)
-    steps = tuple(method_of(step).step(step.layers) for step in found.recipe.steps)
+    steps = tuple(checked(step) for step in found.recipe.steps)
     state.choose(found.recipe.with_steps(*steps), found.active)
     state.set({"layer": found.layer, "image": found.image, "attribution": found.attribution, "view": found.view})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import traitlets as t
@@ -11,7 +12,7 @@ import traitlets as t
 from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe, Step
 from ..core.records import Run
-from ..methods import method_of
+from ..methods import checked
 from .choices import Choices, default_step
 
 CHOICE = ("dataset", "network", "steps", "seed")
@@ -116,8 +117,7 @@ class State(t.HasTraits):
     def turn(self, knob: str, value: Any) -> None:
         """One knob of the active step; KnobError when the value is not allowed, and nothing has changed then."""
         step = self.step
-        turned = Step(step.method, {**step.knobs, knob: value}, step.layers)
-        self._replace(method_of(turned).step(step.layers))
+        self._replace(checked(replace(step, knobs={**step.knobs, knob: value})))
 
     def add_step(self) -> None:
         """A step after the last: the first method that may come there."""

@@ -38,12 +38,15 @@ class Hinton(ModelMethod):
         "recover",
         "train what the steps before have left, or a thinner network from scratch",
         choices=("recover", "thinner"),
+        whole=True,
     )
-    width: float = knob(0.5, "units of each hidden layer of the thinner student over the teacher's", low=0.1, high=1.0)
-    temperature: float = knob(4.0, "softens both answers; 1 is the plain softmax", low=1.0, high=20.0)
-    weight: float = knob(0.7, "of the soft targets; the labels have the rest", low=0.0, high=1.0)
-    epochs: int = knob(3, "passes over the training data", low=0, high=100)
-    learning_rate: float = knob(1e-3, "at the start of training", low=1e-5, high=0.1, log=True)
+    width: float = knob(
+        0.5, "units of a hidden layer of the thinner student over the teacher's", low=0.1, high=1.0, whole=True
+    )
+    temperature: float = knob(4.0, "softens both answers; 1 is the plain softmax", low=1.0, high=20.0, whole=True)
+    weight: float = knob(0.7, "of the soft targets; the labels have the rest", low=0.0, high=1.0, whole=True)
+    epochs: int = knob(3, "passes over the training data", low=0, high=100, whole=True)
+    learning_rate: float = knob(1e-3, "at the start of training", low=1e-5, high=0.1, log=True, whole=True)
 
     def follows(self, layers: tuple[str, ...] | None, done: Sequence[Done]) -> str | None:
         return reason_against(NETWORK if self.student == "thinner" else TRAINING, layers, done)

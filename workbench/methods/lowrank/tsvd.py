@@ -45,7 +45,7 @@ class Tsvd(ModelMethod):
         targets = chosen(self, model, context)
         for i, layer in enumerate(targets):
             context.progress(f"{self.title}: {layer.name}", i / len(targets))
-            self._factorise(model, layer)
+            self.at(layer.name, context)._factorise(model, layer)
         return model
 
     def _factorise(self, model: Compressed, layer: Layer) -> None:

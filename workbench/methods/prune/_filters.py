@@ -32,7 +32,8 @@ class Choice(NamedTuple):
 class FilterMethod(StructuredMethod):
     """Removes the lowest-scored share of every layer's filters with their maps and the consumers' input slices.
 
-    Layers that a sum ties together form one group; its score is the sum over the layers. A subclass gives `score`.
+    Layers that a sum ties together form one group; its score is the sum over the layers, and of their own ratios the
+    smallest holds. A subclass gives `score`.
     """
 
     sets = SHAPE
@@ -62,9 +63,11 @@ class FilterMethod(StructuredMethod):
             if not mine or not self._allowed(group, mine, wanted, model):
                 continue
             scores = sum(
-                (self.score(self._seen(model.network, name, lost)) for name in group.producers), torch.zeros(())
+                (self.at(name, context).score(self._seen(model.network, name, lost)) for name in group.producers),
+                torch.zeros(()),
             )
-            choice = Choice(group, scores, self._keep(scores))
+            ratio = min(self.at(name, context).pruning_ratio for name in group.producers)
+            choice = Choice(group, scores, _keep(scores, ratio))
             for member in (m for m in group.members if m.side == IN):
                 gone = ~member.kept(choice.keep)
                 lost[member.module] = lost.get(member.module, torch.zeros_like(gone)) | gone
@@ -102,12 +105,6 @@ class FilterMethod(StructuredMethod):
             return weight[:, ~lost[name]]
         return weight
 
-    def _keep(self, scores: Tensor) -> Tensor:
-        removed = min(round(self.pruning_ratio * scores.numel()), scores.numel() - 1)
-        keep = torch.ones(scores.numel(), dtype=torch.bool)
-        keep[torch.argsort(scores, stable=True)[:removed]] = False
-        return keep
-
     def _record(self, model: Compressed, choice: Choice) -> None:
         gone = choice.scores[~choice.keep]
         cut = float(gone.max()) if gone.numel() else None
@@ -133,3 +130,11 @@ class FilterMethod(StructuredMethod):
                 f"{self.id()} cannot be used on this network: taking the units out changes what it computes "
                 f"(by {float((a - b).abs().max()):.2g}), so something between its layers does not keep zero at zero."
             )
+
+
+def _keep(scores: Tensor, ratio: float) -> Tensor:
+    """All but the lowest `ratio` of the units, one at least: (units,) bool."""
+    removed = min(round(ratio * scores.numel()), scores.numel() - 1)
+    keep = torch.ones(scores.numel(), dtype=torch.bool)
+    keep[torch.argsort(scores, stable=True)[:removed]] = False
+    return keep

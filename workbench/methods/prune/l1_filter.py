@@ -23,6 +23,7 @@ class L1Filter(FilterMethod):
         "independent",
         "whether a filter's norm counts inputs that an earlier layer has lost",
         choices=("independent", "greedy"),
+        whole=True,
     )
 
     def score(self, weight: Tensor) -> Tensor:

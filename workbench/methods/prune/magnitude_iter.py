@@ -34,18 +34,27 @@ class MagnitudeIter(TunedLayerMethod):
     grows = False
 
     pruning_ratio: float = knob(0.5, "share of a layer's weights that are removed", low=0.0, high=0.99, step=0.01)
-    rounds: int = knob(1, "rounds of pruning and training", low=1, high=10)
+    rounds: int = knob(1, "rounds of pruning and training", low=1, high=10, whole=True)
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         for done in range(1, self.rounds):
-            kept = (1 - self.pruning_ratio) ** (done / self.rounds)
-            early = replace(self, pruning_ratio=1 - kept, rounds=1)
-            quiet = replace(context, progress=context.progress.part((done - 1) / self.rounds, done / self.rounds))
+            early = replace(self, pruning_ratio=self._ratio_after(done, self.pruning_ratio), rounds=1)
+            own = {
+                layer: {
+                    name: self._ratio_after(done, value) if name == self.axis else value for name, value in k.items()
+                }
+                for layer, k in context.per_layer.items()
+            }
+            part = context.progress.part((done - 1) / self.rounds, done / self.rounds)
             decisions = model.decisions
-            model = early.apply(model, quiet)
+            model = early.apply(model, replace(context, per_layer=own, progress=part))
             model.decisions = decisions  # the last round's decision contains the earlier ones
         last = context.progress.part((self.rounds - 1) / self.rounds, 1.0)
         return super().apply(model, replace(context, progress=last))
+
+    def _ratio_after(self, done: int, ratio: float) -> float:
+        """The share that is gone after `done` of the rounds."""
+        return float(1 - (1 - ratio) ** (done / self.rounds))
 
     def encode(self, given: Encoded, layer: Layer, context: Context) -> Encoded:
         size = np.abs(given.decode()).reshape(-1)
