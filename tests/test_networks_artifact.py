@@ -161,7 +161,7 @@ def _normed() -> nn.Module:
 
 
 def test_batchnorm_and_depthwise_shrink_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = NetworkSpec("normed", "", "", (1, 28, 28), 10, _normed, 0, 0)
+    spec = NetworkSpec("normed", "", "", (1, 28, 28), 10, lambda _shape, _classes: _normed(), 0, 0)
     monkeypatch.setattr(zoo, "networks", lambda: {"normed": spec})
     network = _normed()
     small = {"conv": nn.Conv2d(1, 3, 3), "norm": nn.BatchNorm2d(3), "depth": nn.Conv2d(3, 3, 3, groups=3)}
@@ -196,8 +196,13 @@ def test_headers_that_describe_no_network() -> None:
     assert "does not describe a network" in _refused(lambda h, t: h.pop("network"))
     assert "does not describe a network" in _refused(lambda h, t: h.update(classes="ten"))
     assert "does not describe a network" in _refused(lambda h, t: h.update(structure=[1]))
-    assert "takes (1, 28, 28) in 10" in _refused(lambda h, t: h.update(input_shape=[3, 10**6, 10**6]))
-    assert "takes (1, 28, 28) in 10" in _refused(lambda h, t: h.update(classes=7))
+    assert "larger than 256 channels" in _refused(lambda h, t: h.update(input_shape=[3, 10**6, 10**6]))
+    assert "28 x 28 pixels only, not 32 x 32" in _refused(lambda h, t: h.update(input_shape=[1, 32, 32]))
+    assert "each 1 or more, and 28 is not that" in _refused(lambda h, t: h.update(input_shape=[28]))
+    assert "each 1 or more, and 1 x 0 x 28" in _refused(lambda h, t: h.update(input_shape=[1, 0, 28]))
+    assert "do not fit one another" in _refused(lambda h, t: h.update(input_shape=[3, 28, 28]))
+    assert "must be in [2, 65536], not 70000" in _refused(lambda h, t: h.update(classes=70_000))
+    assert "answers (10,) scores where 7 classes" in _refused(lambda h, t: h.update(classes=7))
 
 
 def test_structures_that_cannot_be() -> None:

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """(images - mean) / std per channel: (n, c, h, w) in [0, 1] -> the same shape."""
+    """(images - mean) / std per channel: (n, 3, h, w) in [0, 1] -> the same shape.
+
+    Grey images, (n, 1, h, w), stand for three equal channels.
+    """
 
     mean: Tensor
     std: Tensor

@@ -37,10 +37,10 @@ class Block(nn.Module):
         return self.relu2(y + self.shortcut(x))
 
 
-def resnet(blocks: int, classes: int = 10) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits; 6 * blocks + 2 layers with weights, shortcuts not counted."""
+def resnet(blocks: int, classes: int = 10, channels: int = 3) -> nn.Module:
+    """(n, channels, h, w) -> (n, classes) logits; 6 * blocks + 2 layers with weights, shortcuts not counted."""
     parts = OrderedDict[str, nn.Module](
-        conv1=nn.Conv2d(3, 16, 3, 1, 1, bias=False), bn1=nn.BatchNorm2d(16), relu1=nn.ReLU()
+        conv1=nn.Conv2d(channels, 16, 3, 1, 1, bias=False), bn1=nn.BatchNorm2d(16), relu1=nn.ReLU()
     )
     cin = 16
     for stage, width in enumerate((16, 32, 64), 1):

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from ..compat import torchvision
 from ..core.errors import WorkbenchError
-from ._counts import counts
 from ._normalised import normalised
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape, counted
 
 
 def spec_of(name: str) -> NetworkSpec:
@@ -23,20 +22,20 @@ def spec_of(name: str) -> NetworkSpec:
     found = timm.get_pretrained_cfg(name)
     shape, mean, std, classes = found.input_size, found.mean, found.std, found.num_classes
 
-    def build() -> nn.Module:
-        return normalised(timm.create_model(name, pretrained=False), mean, std)
+    def make(shape: Shape, classes: int) -> nn.Module:
+        return normalised(timm.create_model(name, pretrained=False, num_classes=classes), mean, std)
 
-    parameters, macs = counts(build, shape)
-    return NetworkSpec(
+    spec = NetworkSpec(
         name=f"timm/{name}",
         title=f"{name} (timm, ImageNet)",
         citation=f"Wightman 2019, PyTorch image models: {name}.",
         input_shape=tuple(shape),
         classes=classes,
-        build=build,
-        parameters=parameters,
-        macs=macs,
+        make=make,
+        parameters=0,
+        macs=0,
     )
+    return counted(spec)
 
 
 def tensors_of(name: str) -> dict[str, Tensor]:

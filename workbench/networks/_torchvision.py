@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from ..compat import torchvision
 from ..core.errors import WorkbenchError
-from ._counts import counts
 from ._normalised import normalised
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape, counted
 
 _WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}
 _OPTIONS = {"googlenet": _WITHOUT_AUXILIARY, "inception_v3": _WITHOUT_AUXILIARY}
@@ -28,21 +27,23 @@ def spec_of(name: str) -> NetworkSpec:
     weights, preset = _weights(name), _weights(name).transforms()
     side = preset.crop_size[0]
 
-    def build() -> nn.Module:
-        network = models.get_model(name, weights=None, **_OPTIONS.get(name, {}))
-        return normalised(network, preset.mean, preset.std)
+    def make(shape: Shape, classes: int) -> nn.Module:
+        options: dict[str, Any] = {"num_classes": classes, **_OPTIONS.get(name, {})}
+        if name.startswith("vit_"):  # the only ones whose weights depend on the size of the image
+            options["image_size"] = shape[-1]
+        return normalised(models.get_model(name, weights=None, **options), preset.mean, preset.std)
 
-    parameters, macs = counts(build, (3, side, side))
-    return NetworkSpec(
+    spec = NetworkSpec(
         name=f"torchvision/{name}",
         title=f"{name} (torchvision, ImageNet)",
         citation=f"TorchVision maintainers 2016, torchvision.models.{name}; {weights.meta['recipe']}",
         input_shape=(3, side, side),
         classes=len(weights.meta["categories"]),
-        build=build,
-        parameters=parameters,
-        macs=macs,
+        make=make,
+        parameters=0,
+        macs=0,
     )
+    return counted(spec)
 
 
 def tensors_of(name: str) -> dict[str, Tensor]:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from ._spec import Shape
+
 CITATION = "Simonyan and Zisserman 2015, Very deep convolutional networks for large-scale image recognition, \
 arXiv:1409.1556; BatchNorm after every weight but the last, Ioffe and Szegedy 2015."
 
 
-def vgg(*, stages: Sequence[Sequence[int]], side: int, hidden: int, classes: int) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits. stages: filters of each convolution; side: of the last map, in pixels."""
-    parts, cin, i = OrderedDict[str, nn.Module](), 3, 0
+def vgg(shape: Shape, classes: int, *, stages: Sequence[Sequence[int]], hidden: int) -> nn.Module:
+    """(n, *shape) -> (n, classes) logits. stages: filters of each convolution. Larger images widen fc1's input."""
+    parts, cin, i = OrderedDict[str, nn.Module](), shape[0], 0
     for stage, widths in enumerate(stages, 1):
         for cout in widths:
             i += 1
@@ -23,7 +25,8 @@ def vgg(*, stages: Sequence[Sequence[int]], side: int, hidden: int, classes: int
             cin = cout
         parts[f"pool{stage}"] = nn.MaxPool2d(2)
     parts["flatten"] = nn.Flatten()
-    parts["fc1"] = nn.Linear(cin * side * side, hidden, bias=False)
+    last = (shape[1] >> len(stages)) * (shape[2] >> len(stages))  # pixels of the last map
+    parts["fc1"] = nn.Linear(cin * last, hidden, bias=False)
     parts[f"bn{i + 1}"] = nn.BatchNorm1d(hidden)
     parts[f"relu{i + 1}"] = nn.ReLU()
     parts["fc2"] = nn.Linear(hidden, classes)

@@ -9,14 +9,14 @@ from collections import OrderedDict
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import CHANNELS, CLASSES, NetworkSpec, Shape
 
 
-def _build() -> nn.Module:
-    """(n, 3, 227, 227) -> (n, 1000) logits."""
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, 227, 227) -> (n, classes) logits."""
     return nn.Sequential(
         OrderedDict(
-            conv1=nn.Conv2d(3, 96, 11, 4),
+            conv1=nn.Conv2d(shape[0], 96, 11, 4),
             relu1=nn.ReLU(),
             norm1=nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0),
             pool1=nn.MaxPool2d(3, 2),
@@ -38,7 +38,7 @@ def _build() -> nn.Module:
             fc7=nn.Linear(4096, 4096),
             relu7=nn.ReLU(),
             drop7=nn.Dropout(0.5),
-            fc8=nn.Linear(4096, 1000),
+            fc8=nn.Linear(4096, classes),
         )
     )
 
@@ -49,7 +49,8 @@ SPEC = NetworkSpec(
     citation="Krizhevsky, Sutskever and Hinton 2012, ImageNet classification with deep convolutional neural networks.",
     input_shape=(3, 227, 227),
     classes=1000,
-    build=_build,
+    make=_make,
     parameters=60_965_224,
     macs=724_406_816,
+    free=(CLASSES, CHANNELS),
 )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ._parts import scores_of
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 
 
 class Layer(nn.Module):
@@ -29,9 +29,9 @@ class Layer(nn.Module):
         return torch.cat([x, self.conv2(self.relu2(self.norm2(self.conv1(self.relu1(self.norm1(x))))))], 1)
 
 
-def densenet(growth: int, blocks: Sequence[int], start: int, classes: int = 10) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits. blocks: layers of each block; start: filters of the first convolution."""
-    parts, cin = OrderedDict[str, nn.Module](conv1=nn.Conv2d(3, start, 3, padding=1, bias=False)), start
+def densenet(growth: int, blocks: Sequence[int], start: int, classes: int = 10, *, channels: int = 3) -> nn.Module:
+    """(n, channels, h, w) -> (n, classes) logits. blocks: layers of each; start: filters of the first convolution."""
+    parts, cin = OrderedDict[str, nn.Module](conv1=nn.Conv2d(channels, start, 3, padding=1, bias=False)), start
     for i, layers in enumerate(blocks, 1):
         parts[f"block{i}"] = nn.Sequential(*(Layer(cin + j * growth, growth) for j in range(layers)))
         cin += layers * growth
@@ -42,9 +42,9 @@ def densenet(growth: int, blocks: Sequence[int], start: int, classes: int = 10) 
     return nn.Sequential(parts | scores_of(cin, classes))
 
 
-def _build() -> nn.Module:
-    """(n, 3, 32, 32) -> (n, 10) logits."""
-    return densenet(growth=12, blocks=(6, 6, 6), start=24)
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return densenet(growth=12, blocks=(6, 6, 6), start=24, classes=classes, channels=shape[0])
 
 
 SPEC = NetworkSpec(
@@ -54,7 +54,7 @@ SPEC = NetworkSpec(
     "arXiv:1608.06993.",
     input_shape=(3, 32, 32),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=176_122,
     macs=72_365_352,
 )

@@ -10,14 +10,14 @@ from collections import OrderedDict
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import CHANNELS, CLASSES, NetworkSpec, Shape
 
 
-def _build() -> nn.Module:
-    """(n, 1, 28, 28) -> (n, 10) logits."""
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, 28, 28) -> (n, classes) logits."""
     return nn.Sequential(
         OrderedDict(
-            conv1=nn.Conv2d(1, 20, 5),
+            conv1=nn.Conv2d(shape[0], 20, 5),
             relu1=nn.ReLU(),
             pool1=nn.MaxPool2d(2),
             conv2=nn.Conv2d(20, 50, 5),
@@ -26,7 +26,7 @@ def _build() -> nn.Module:
             flatten=nn.Flatten(),
             fc1=nn.Linear(800, 500),
             relu3=nn.ReLU(),
-            fc2=nn.Linear(500, 10),
+            fc2=nn.Linear(500, classes),
         )
     )
 
@@ -38,7 +38,8 @@ SPEC = NetworkSpec(
     "as in Jia et al. 2014, Caffe: Convolutional architecture for fast feature embedding.",
     input_shape=(1, 28, 28),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=431_080,
     macs=2_293_000,
+    free=(CLASSES, CHANNELS),
 )

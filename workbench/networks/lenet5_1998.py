@@ -11,14 +11,14 @@ from collections import OrderedDict
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import CHANNELS, CLASSES, NetworkSpec, Shape
 
 
-def _build() -> nn.Module:
-    """(n, 1, 28, 28) -> (n, 10) logits."""
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, 28, 28) -> (n, classes) logits."""
     return nn.Sequential(
         OrderedDict(
-            conv1=nn.Conv2d(1, 6, 5, padding=2),
+            conv1=nn.Conv2d(shape[0], 6, 5, padding=2),
             relu1=nn.ReLU(),
             pool1=nn.AvgPool2d(2),
             conv2=nn.Conv2d(6, 16, 5),
@@ -29,7 +29,7 @@ def _build() -> nn.Module:
             relu3=nn.ReLU(),
             fc2=nn.Linear(120, 84),
             relu4=nn.ReLU(),
-            fc3=nn.Linear(84, 10),
+            fc3=nn.Linear(84, classes),
         )
     )
 
@@ -40,7 +40,8 @@ SPEC = NetworkSpec(
     citation="LeCun, Bottou, Bengio and Haffner 1998, Gradient-based learning applied to document recognition.",
     input_shape=(1, 28, 28),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=61_706,
     macs=416_520,
+    free=(CLASSES, CHANNELS),
 )

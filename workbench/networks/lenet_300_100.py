@@ -6,19 +6,19 @@ from collections import OrderedDict
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import CHANNELS, CLASSES, NetworkSpec, Shape
 
 
-def _build() -> nn.Module:
-    """(n, 1, 28, 28) -> (n, 10) logits."""
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, 28, 28) -> (n, classes) logits."""
     return nn.Sequential(
         OrderedDict(
             flatten=nn.Flatten(),
-            fc1=nn.Linear(784, 300),
+            fc1=nn.Linear(784 * shape[0], 300),
             relu1=nn.ReLU(),
             fc2=nn.Linear(300, 100),
             relu2=nn.ReLU(),
-            fc3=nn.Linear(100, 10),
+            fc3=nn.Linear(100, classes),
         )
     )
 
@@ -30,7 +30,8 @@ SPEC = NetworkSpec(
     "fully connected network of their comparison); with ReLU as in Han, Pool, Tran and Dally 2015.",
     input_shape=(1, 28, 28),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=266_610,
     macs=266_200,
+    free=(CLASSES, CHANNELS),
 )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
 from ._parts import conv_norm, scores_of, width_of
-from ._spec import NetworkSpec, of_width
+from ._spec import NetworkSpec, Shape, of_width
 
 _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
 """(widening, channels, blocks) of each stage."""
@@ -35,10 +36,12 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-def mobilenet_v2(width: float = 0.5, classes: int = 10, *, strides: Sequence[int] = _SMALL_IMAGES) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits. width: share of the paper's channels; strides: of stem and stages."""
+def mobilenet_v2(
+    width: float = 0.5, classes: int = 10, *, channels: int = 3, strides: Sequence[int] = _SMALL_IMAGES
+) -> nn.Module:
+    """(n, channels, h, w) -> (n, classes) logits. width: share of the paper's filters; strides: of stem and stages."""
     cin, last = width_of(32 * width), width_of(1280 * max(1.0, width))
-    parts = OrderedDict[str, nn.Module](stem=conv_norm(3, cin, 3, stride=strides[0], relu=nn.ReLU6))
+    parts = OrderedDict[str, nn.Module](stem=conv_norm(channels, cin, 3, stride=strides[0], relu=nn.ReLU6))
     for i, ((widening, channels, blocks), stride) in enumerate(zip(_STAGES, strides[1:], strict=True), 1):
         stage, cout = nn.Sequential(), width_of(channels * width)
         for block in range(blocks):
@@ -49,6 +52,10 @@ def mobilenet_v2(width: float = 0.5, classes: int = 10, *, strides: Sequence[int
     return nn.Sequential(parts | scores_of(last, classes))
 
 
+def _make(width: float, shape: Shape, classes: int) -> nn.Module:
+    return mobilenet_v2(width, classes, channels=shape[0])
+
+
 SPEC = NetworkSpec(
     name="mobilenet_v2",
     title="MobileNet V2 (0.5, CIFAR)",
@@ -56,7 +63,7 @@ SPEC = NetworkSpec(
     "arXiv:1801.04381.",
     input_shape=(3, 32, 32),
     classes=10,
-    build=mobilenet_v2,
+    make=partial(_make, 0.5),
     parameters=700_490,
     macs=13_983_744,
     argument="WIDTH",
@@ -65,4 +72,4 @@ SPEC = NetworkSpec(
 
 def variant(argument: str) -> NetworkSpec:
     """`mobilenet_v2:WIDTH`; WorkbenchError for a width that cannot be."""
-    return of_width(SPEC, argument, mobilenet_v2)
+    return of_width(SPEC, argument, _make)

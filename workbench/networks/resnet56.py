@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from ._resnet import CITATION, resnet
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 
 
-def _build() -> nn.Module:
-    """(n, 3, 32, 32) -> (n, 10) logits."""
-    return resnet(blocks=9)
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return resnet(blocks=9, classes=classes, channels=shape[0])
 
 
 SPEC = NetworkSpec(
@@ -19,7 +19,7 @@ SPEC = NetworkSpec(
     citation=CITATION,
     input_shape=(3, 32, 32),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=855_770,
     macs=125_747_840,
 )

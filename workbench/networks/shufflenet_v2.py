@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ._parts import conv_norm, scores_of
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 
 _STAGES = ((116, 4), (232, 8), (464, 4))
 
@@ -55,14 +55,19 @@ class HalvingUnit(nn.Module):
         return self.shuffle(torch.cat([self.beside(x), self.branch(x)], 1))
 
 
-def shufflenet_v2(classes: int = 10) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits."""
-    parts, cin = OrderedDict[str, nn.Module](stem=conv_norm(3, 24, 3)), 24
+def shufflenet_v2(classes: int = 10, channels: int = 3) -> nn.Module:
+    """(n, channels, h, w) -> (n, classes) logits."""
+    parts, cin = OrderedDict[str, nn.Module](stem=conv_norm(channels, 24, 3)), 24
     for i, (cout, units) in enumerate(_STAGES, 2):
         parts[f"stage{i}"] = nn.Sequential(HalvingUnit(cin, cout), *(Unit(cout) for _ in range(units - 1)))
         cin = cout
     parts["head"] = conv_norm(cin, 1024, 1)
     return nn.Sequential(parts | scores_of(1024, classes))
+
+
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return shufflenet_v2(classes, shape[0])
 
 
 SPEC = NetworkSpec(
@@ -72,7 +77,7 @@ SPEC = NetworkSpec(
     "design, arXiv:1807.11164.",
     input_shape=(3, 32, 32),
     classes=10,
-    build=shufflenet_v2,
+    make=_make,
     parameters=1_263_854,
     macs=45_002_112,
 )

@@ -1,6 +1,6 @@
 """SqueezeNet: fire modules squeeze to few channels, then widen with 1x1 and 3x3 convolutions side by side.
 
-Version 1.1 without its first two halvings, for 32x32 images. The class scores are means of the last ten maps; the
+Version 1.1 without its first two halvings, for 32x32 images. The class scores are means of the last maps; the
 ReLU over those maps is left out, since it can silence a class for good.
 """
 
@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 
 _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
 
@@ -30,9 +30,9 @@ class Fire(nn.Module):
         return torch.cat([self.relu2(self.expand1(x)), self.relu3(self.expand3(x))], 1)
 
 
-def squeezenet(classes: int = 10) -> nn.Module:
-    """(n, 3, h, w) -> (n, classes) logits."""
-    parts = OrderedDict[str, nn.Module](conv1=nn.Conv2d(3, 64, 3, padding=1), relu1=nn.ReLU())
+def squeezenet(classes: int = 10, channels: int = 3) -> nn.Module:
+    """(n, channels, h, w) -> (n, classes) logits."""
+    parts = OrderedDict[str, nn.Module](conv1=nn.Conv2d(channels, 64, 3, padding=1), relu1=nn.ReLU())
     cin = 64
     for i, (narrow, wide) in enumerate(_FIRES, 2):
         if i in (2, 4, 6):
@@ -43,6 +43,11 @@ def squeezenet(classes: int = 10) -> nn.Module:
     return nn.Sequential(parts | last | {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()})
 
 
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return squeezenet(classes, shape[0])
+
+
 SPEC = NetworkSpec(
     name="squeezenet",
     title="SqueezeNet 1.1 (CIFAR)",
@@ -50,7 +55,7 @@ SPEC = NetworkSpec(
     "fewer parameters, arXiv:1602.07360.",
     input_shape=(3, 32, 32),
     classes=10,
-    build=squeezenet,
+    make=_make,
     parameters=727_626,
     macs=23_511_040,
 )

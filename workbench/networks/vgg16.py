@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 from ._vgg import CITATION, vgg
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def _build() -> nn.Module:
-    """(n, 3, 32, 32) -> (n, 10) logits."""
-    return vgg(stages=_STAGES, side=1, hidden=512, classes=10)
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return vgg(shape, classes, stages=_STAGES, hidden=512)
 
 
 SPEC = NetworkSpec(
@@ -26,7 +26,7 @@ SPEC = NetworkSpec(
     "ConvNets, arXiv:1608.08710.",
     input_shape=(3, 32, 32),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=14_987_210,
     macs=313_463_808,
 )

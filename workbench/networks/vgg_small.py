@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from torch import nn
 
-from ._spec import NetworkSpec
+from ._spec import NetworkSpec, Shape
 from ._vgg import CITATION, vgg
 
 
-def _build() -> nn.Module:
-    """(n, 3, 32, 32) -> (n, 10) logits."""
-    return vgg(stages=((48, 48), (96, 96), (192, 192)), side=4, hidden=128, classes=10)
+def _make(shape: Shape, classes: int) -> nn.Module:
+    """(n, channels, height, width) -> (n, classes) logits."""
+    return vgg(shape, classes, stages=((48, 48), (96, 96), (192, 192)), hidden=128)
 
 
 SPEC = NetworkSpec(
@@ -22,7 +22,7 @@ SPEC = NetworkSpec(
     citation=CITATION,
     input_shape=(3, 32, 32),
     classes=10,
-    build=_build,
+    make=_make,
     parameters=1_040_218,
     macs=86_656_256,
 )
