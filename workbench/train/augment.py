@@ -14,13 +14,15 @@ from .settings import TrainSettings
 def moved(images: Tensor, settings: TrainSettings, generator: torch.Generator) -> Tensor:
     """Each image moved on its own; what comes in at the border is 0. images: (n, c, h, w) -> same shape.
 
-    With crop, flip, shift, rotation and scale all off the images themselves.
+    With crop, flip, shift, rotation and scale all off the images themselves. What is drawn is drawn on the CPU, so that
+    it is the same on every device; the moving is done where the images are.
     """
     if settings.crop or settings.flip:
         images = _cut_out(images, settings, generator)
     if not (settings.shift or settings.rotation or settings.scale):
         return images
-    grid = F.affine_grid(_maps(images.shape, settings, generator), list(images.shape), align_corners=False)
+    maps = _maps(images.shape, settings, generator).to(images.device)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -33,7 +35,8 @@ def _cut_out(images: Tensor, settings: TrainSettings, generator: torch.Generator
     columns = left + torch.where(mirrored, width - 1 - columns, columns)
     padded = F.pad(images, [settings.crop] * 4)
     image, channel = torch.arange(n).view(n, 1, 1, 1), torch.arange(channels).view(1, channels, 1, 1)
-    return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    where = (image, channel, rows[:, None, :, None], columns[:, None, None, :])
+    return padded[tuple(index.to(images.device) for index in where)]
 
 
 def _maps(shape: torch.Size, settings: TrainSettings, generator: torch.Generator) -> Tensor:

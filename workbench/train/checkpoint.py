@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,22 +9,13 @@ from pathlib import Path
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ..core.errors import FileError, WorkbenchError
 from ..core.recipe import to_json
 from ..core.records import Accuracy
-
-
-@dataclass(frozen=True)
-class EpochRow:
-    """One epoch: mean training loss, and on the validation split the share right and the mean cross-entropy."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    validation_loss: float
+from ..core.training import EpochRow
+from ..networks import write_tensors
 
 
 @dataclass
@@ -68,6 +58,16 @@ def save(path: Path, key: str, state: State, network: nn.Module, optimizer: torc
     write_tensors(path, tensors, {"workbench": to_json(header)})
 
 
+def epochs_in(path: Path, key: str | None = None) -> int:
+    """How many epochs the checkpoint holds; 0 when it is not there, damaged or, with a key, of another training."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = msgspec.json.decode((file.metadata() or {}).get("workbench", ""), type=_Header)
+    except (SafetensorError, OSError, msgspec.DecodeError):
+        return 0
+    return len(header.history) if key in (None, header.key) else 0
+
+
 def restore(path: Path, key: str, network: nn.Module, optimizer: torch.optim.Optimizer) -> State:
     """Set network and optimizer to where they were; WorkbenchError for the checkpoint of another training."""
     try:
@@ -81,23 +81,6 @@ def restore(path: Path, key: str, network: nn.Module, optimizer: torch.optim.Opt
     network.load_state_dict(_under("now/", tensors))
     _remember(optimizer, _under("optimizer/", tensors))
     return State(header.history, header.best_epoch, header.validation, _under("best/", tensors))
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """A safetensors file that is there whole or not at all; WorkbenchError when the place cannot be written."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(to_bytes({name: _own(tensor) for name, tensor in tensors.items()}, metadata))
-        os.replace(beside, path)
-    except (OSError, SafetensorError) as error:
-        raise WorkbenchError(f"{path} cannot be written: {str(error).rstrip('.')}.") from None
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _own(tensor: Tensor) -> Tensor:
-    """safetensors takes neither shared memory nor other strides."""
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The one training loop: an epoch over a split.
+"""The one training loop: the steps of an epoch over a split.
 
 What is trained, for how long, and which epoch wins is the caller's business.
 """
@@ -6,23 +6,23 @@ What is trained, for how long, and which epoch wins is the caller's business.
 from __future__ import annotations
 
 import math
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..core.context import Batch, Loss
 from ..core.errors import WorkbenchError
-from ..core.progress import Progress
 from .augment import moved
+from .device import device_of
 from .schedule import rate_at
 from .settings import TrainSettings
 
-_REPORT_EVERY_S = 0.1
+CPU = torch.device("cpu")
 
 
 def optimizer_for(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -38,11 +38,18 @@ def optimizer_for(network: nn.Module, settings: TrainSettings) -> torch.optim.Op
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov)
 
 
+class Seen(NamedTuple):
+    """After one step: the mean loss since the epoch began, and the share of the epoch that is done, in (0, 1]."""
+
+    loss: float
+    share: float
+
+
 @dataclass(frozen=True)
 class Loop:
     """What stays the same from epoch to epoch. Every random draw follows from the seed and the epoch's number alone.
 
-    Faster when the network's kernels lie channels last, as the images do.
+    It computes where the network is. Faster when the network's kernels lie channels last, as the images do.
     """
 
     network: nn.Module
@@ -50,28 +57,24 @@ class Loop:
     settings: TrainSettings
     loss: Loss
     optimizer: torch.optim.Optimizer
-    progress: Progress
 
-    def epoch(self, number: int) -> float:
-        """Train for epoch `number`, counted from 0, and give the mean loss; leaves the network in eval mode.
+    def steps(self, number: int) -> Iterator[Seen]:
+        """Train for epoch `number`, counted from 0, step by step; leaves the network in eval mode after the last.
 
-        Cancelled is raised between two steps; WorkbenchError when the loss is no longer finite.
+        Between two steps anything else may happen, also for long. WorkbenchError when the loss is no longer finite.
         """
-        total, seen, said = 0.0, 0, 0.0
-        batches = _Batches(self.data, self.settings, number)
+        total, seen, device = 0.0, 0, device_of(self.network)
+        batches = _Batches(self.data, self.settings, number, device)
+        draws = _Draws(self.settings.seed, number, device)
         self.network.train()
         try:
-            with _global_draws(self.settings.seed, number):
-                for i, (images, labels) in enumerate(batches):
-                    self.progress.check()
+            for i, (images, labels) in enumerate(batches):
+                with draws:
                     total += self._step(images, labels, number * len(batches) + i, len(batches)) * len(labels)
-                    seen += len(labels)
-                    if time.monotonic() - said > _REPORT_EVERY_S or i + 1 == len(batches):
-                        said = time.monotonic()
-                        self._say(number, total / seen, (i + 1) / len(batches))
+                seen += len(labels)
+                yield Seen(total / seen, (i + 1) / len(batches))
         finally:
             self.network.eval()
-        return total / seen
 
     def _step(self, images: Tensor, labels: Tensor, step: int, per_epoch: int) -> float:
         for group in self.optimizer.param_groups:
@@ -94,16 +97,14 @@ class Loop:
             answer: Tensor = self.network(images)
         return answer.float()
 
-    def _say(self, number: int, loss: float, share: float) -> None:
-        epochs = self.settings.epochs
-        self.progress(f"epoch {number + 1}/{epochs} · loss {loss:.3g}", (number + share) / epochs)
-
 
 class _Batches:
-    """One epoch's batches in a random order, augmented. A last batch of one image is left out, for BatchNorm."""
+    """One epoch's batches in a random order, augmented, on `device`. A last batch of one image is left out, for
+    BatchNorm.
+    """
 
-    def __init__(self, data: Batch, settings: TrainSettings, epoch: int) -> None:
-        self.data, self.settings = data, settings
+    def __init__(self, data: Batch, settings: TrainSettings, epoch: int, device: torch.device = CPU) -> None:
+        self.data, self.settings, self.device = data, settings, device
         self.moves = generator(settings.seed, "moves", epoch)
         order = torch.randperm(len(data.labels), generator=generator(settings.seed, "order", epoch))
         parts = torch.split(order, settings.batch)
@@ -114,8 +115,14 @@ class _Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for part in self.parts:
-            images = moved(self.data.images[part], self.settings, self.moves)
-            yield images.contiguous(memory_format=torch.channels_last), self.data.labels[part]
+            images = moved(self._there(self.data.images[part]), self.settings, self.moves)
+            yield images.contiguous(memory_format=torch.channels_last), self._there(self.data.labels[part])
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        """Copied to a GPU while that still computes: only pinned memory can be."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
 
 def generator(*salt: object) -> torch.Generator:
@@ -123,12 +130,35 @@ def generator(*salt: object) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(repr(salt).encode()))
 
 
-@contextmanager
-def _global_draws(seed: int, epoch: int) -> Iterator[None]:
-    """Dropout draws from torch's global generator: seed it, and give it back as it was."""
-    with torch.random.fork_rng(devices=[]):
+class _Draws:
+    """Dropout draws from torch's global generators: inside they are an epoch's own, outside as they were.
+
+    Entered once for each step, so that what is computed between two steps neither sees nor moves them.
+    """
+
+    def __init__(self, seed: int, epoch: int, device: torch.device) -> None:
+        self.device = device
+        self.outer = self._now()
         torch.manual_seed(zlib.crc32(repr((seed, "dropout", epoch)).encode()))
-        yield
+        self.inner = self._now()
+        self._set(self.outer)
+
+    def __enter__(self) -> None:
+        self.outer = self._now()
+        self._set(self.inner)
+
+    def __exit__(self, *_failure: object) -> None:
+        self.inner = self._now()
+        self._set(self.outer)
+
+    def _now(self) -> tuple[Tensor, ...]:
+        cpu = torch.get_rng_state()
+        return (cpu, torch.cuda.get_rng_state(self.device)) if self.device.type == "cuda" else (cpu,)
+
+    def _set(self, states: tuple[Tensor, ...]) -> None:
+        torch.set_rng_state(states[0])
+        if len(states) > 1:
+            torch.cuda.set_rng_state(states[1], self.device)
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import torch
 
 from ..core.compressed import Compressed
 from ..core.context import Context, Fit, Loss
+from ..core.training import DONE, EpochRow, Training
 from ..data import Dataset
 from ..layers.tied import held
 from .loop import Loop, optimizer_for
 from .losses import cross_entropy
 from .settings import TrainSettings, recovery_settings
+from .watch import Watch
 
 
 def fitter(dataset: Dataset, settings: TrainSettings | None = None) -> Fit:
@@ -34,15 +37,25 @@ def fitter(dataset: Dataset, settings: TrainSettings | None = None) -> Fit:
     return fit
 
 
+def _followed(loop: Loop, dataset: Dataset, context: Context) -> None:
+    """Every epoch, with its curve: the mean loss alone, for a compressed network is measured on its file."""
+    watch, history = Watch(Training("", dataset.name, loop.settings.epochs)), ()
+    for number in range(loop.settings.epochs):
+        with closing(loop.steps(number)) as steps:
+            for seen in steps:
+                watch.step(seen, context.progress)
+        history = (*history, EpochRow(number + 1, seen.loss))
+        watch.epoch(history, 0, context.progress)
+    watch.end(context.progress, outcome=DONE)
+
+
 def _fitted(model: Compressed, dataset: Dataset, settings: TrainSettings, loss: Loss, context: Context) -> Compressed:
     """Trains `model` itself, every parameter of it, also those that came without gradients (a dense network may)."""
     network = model.network
     wanted = [(p, p.requires_grad) for p in network.parameters()]
     network.requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with held(model):
-        loop = Loop(network, dataset.train, settings, loss, optimizer_for(network, settings), context.progress)
-        for number in range(settings.epochs):
-            loop.epoch(number)
+        _followed(Loop(network, dataset.train, settings, loss, optimizer_for(network, settings)), dataset, context)
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.zero_grad(set_to_none=True)
     for parameter, wants in wanted:

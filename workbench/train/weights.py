@@ -17,8 +17,8 @@ from ..core.progress import Progress
 from ..core.records import Accuracy
 from ..data import load_dataset
 from ..measure.accuracy import accuracy
-from ..networks import WeightsInfo, digest_of, pretrained
-from .checkpoint import write_tensors
+from ..networks import WeightsInfo, digest_of, pretrained, write_tensors
+from .device import AUTO
 from .loop import threads
 from .scratch import Trained, train_network
 from .settings import TrainSettings, recommended
@@ -39,35 +39,53 @@ def train_to_file(
     out: Path,
     teacher: str = "",
     progress: Progress | None = None,
+    device: str = AUTO,
 ) -> WeightsInfo:
     """Train, measure once on the test split, and write `out` with how it was made in its header.
 
-    teacher: the name of a network whose bundled weights teach, or "". While it trains, `<out>.checkpoint` lies
-    beside `out`; after a kill or a cancel the same call goes on from it.
+    teacher: the name of a network with weights on this dataset, which teaches, or "". While it trains,
+    `<out>.checkpoint` lies beside `out`; after a kill or a cancel the same call goes on from it. device: as for
+    `train_network`.
     """
     progress, out = progress or Progress(), Path(out)
     _check_place(out)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    taught_by = pretrained(teacher, dataset) if teacher else None
+    taught_by = taught(teacher, dataset)
     trained = train_network(
-        network, dataset, settings=settings, teacher=taught_by, progress=progress, checkpoint=checkpoint
+        network, dataset, settings=settings, teacher=taught_by, progress=progress, checkpoint=checkpoint, device=device
     )
-    with threads(settings.threads):
-        test = accuracy(trained.network, load_dataset(dataset).test, split="test", progress=progress)
-    info = _info(network, dataset, settings, trained, test, teacher)
+    info = tested(network, dataset, settings, trained, teacher=teacher, progress=progress)
     save_weights(out, trained.network, info.to_metadata())
     checkpoint.unlink(missing_ok=True)
     return info
 
 
-def command_for(network: str, dataset: str, settings: TrainSettings, teacher: str = "") -> str:
-    """The command line that repeats a training: a flag for every setting that is not the recommended one."""
+def taught(teacher: str, dataset: str) -> nn.Module | None:
+    """The teacher by name, None for ""; WorkbenchError when it has no weights on `dataset`."""
+    return pretrained(teacher, dataset) if teacher else None
+
+
+def tested(
+    network: str, dataset: str, settings: TrainSettings, trained: Trained, *, teacher: str, progress: Progress
+) -> WeightsInfo:
+    """How it was made, and how good it is on the test split, which is looked at here alone."""
+    with threads(settings.threads):
+        test = accuracy(trained.network, load_dataset(dataset).test, split="test", progress=progress)
+    return _info(network, dataset, settings, trained, test, teacher)
+
+
+def command_for(network: str, dataset: str, settings: TrainSettings, teacher: str = "", device: str = "cpu") -> str:
+    """The command line that repeats a training: a flag for every setting that is not the recommended one.
+
+    device: the kind it was trained on, spelled out for other kinds than the CPU's.
+    """
     usual = recommended(network, dataset)
     words = ["workbench", "train", "--network", network, "--dataset", dataset]
     words += ["--teacher", teacher] if teacher else []
     for name in knobs_of(settings):
         if getattr(settings, name) != getattr(usual, name):
             words += ["--" + name.replace("_", "-"), spelled(getattr(settings, name))]
+    words += ["--device", device] if device != "cpu" else []
     return shlex.join(words)
 
 
@@ -78,7 +96,7 @@ def _info(
     return WeightsInfo(
         network=network,
         dataset=dataset,
-        command=command_for(network, dataset, settings, teacher),
+        command=command_for(network, dataset, settings, teacher, trained.device),
         recipe=asdict(settings),
         seed=settings.seed,
         epochs=len(trained.history),
@@ -90,6 +108,9 @@ def _info(
         versions=_versions(),
         teacher=teacher,
         digest=digest_of(trained.network),
+        input_shape=data.input_shape,
+        classes=len(data.classes),
+        device=trained.device,
     )
 
 
