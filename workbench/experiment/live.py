@@ -5,21 +5,25 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ..core.attribution import AttributionPair
 from ..core.compressed import Compressed
-from ..core.errors import WorkbenchError
+from ..core.errors import Cancelled, WorkbenchError
 from ..core.knob import knobs_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe
 from ..core.records import Accuracy, Decision, Estimate, Run, Sensitivity
+from ..core.training import FAILED, STOPPED, Training
 from ..explain.attribution import attribute
 from ..measure.accuracy import anytime
 from ..methods import method_named
+from ..networks import KeptWeights
 from ..networks.artifact import estimate_model
+from ..train.home import KeptTraining, Plan
 from .estimate import Known
 from .pipeline import canonical
 from .run import Making, about, finish, make
@@ -76,6 +80,25 @@ class Attributed(NamedTuple):
     pair: AttributionPair
 
 
+class Trained(NamedTuple):
+    """A training from scratch, as far as it is."""
+
+    training: Training
+
+
+class Tuned(NamedTuple):
+    """A training that a step of the recipe asked for, as far as it is."""
+
+    recipe: Recipe
+    training: Training
+
+
+class Kept(NamedTuple):
+    """The result of a training is at home, and can be picked by its name from now on."""
+
+    weights: KeptWeights
+
+
 class Working(NamedTuple):
     """What is being done; share in [0, 1] or None."""
 
@@ -96,7 +119,9 @@ class Failed(NamedTuple):
     details: str
 
 
-Event = Estimated | Decided | Sampled | Measured | Sensed | Attributed | Working | Idle | Failed
+Event = (
+    Estimated | Decided | Sampled | Measured | Sensed | Attributed | Trained | Tuned | Kept | Working | Idle | Failed
+)
 
 
 class Live:
@@ -110,8 +135,10 @@ class Live:
         self._notify = notify
         self._store = store
         self._known: dict[tuple[str, str], Known] = {}
+        self._weights: dict[tuple[str, str], str] = {}
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._latest: tuple[str, Compressed] | None = None
+        self._course: KeptTraining | None = None
         self._lock = threading.Lock()
         self._worker = Worker(self)
 
@@ -176,12 +203,22 @@ class Live:
         recipe = canonical(recipe)
 
         def job(progress: Progress) -> None:
-            making = make(recipe, self._subject(recipe), progress=progress.part(0.0, 0.7))
+            making = make(recipe, self._subject(recipe), progress=self._followed(recipe, progress.part(0.0, 0.7)))
             result = finish(making, split="test", store=self._store, progress=progress.part(0.7, 1.0))
             self._keep_file(recipe, result.data)
             self._notify(Measured(recipe, result.run))
 
         self._worker.submit("report", job, rank=1)
+
+    def train(self, plan: Plan, *, fresh: bool = False) -> None:
+        """Train from scratch and keep the result at home; Trained grows, Kept comes last.
+
+        Everything else that is asked for goes first, and then the training goes on from the step where it was. A
+        stopped training with the same settings is gone on with unless `fresh`. WorkbenchError when the label is taken.
+        """
+        course = KeptTraining(plan, fresh=fresh)
+        self._course = course
+        self._worker.submit("train", lambda progress: self._train(course, progress), rank=3)
 
     def file_of(self, recipe: Recipe) -> bytes | None:
         """The artifact of a recipe that was measured in this session."""
@@ -194,9 +231,15 @@ class Live:
         self._known_of(subject)
         return [] if self._store is None else self._store.runs(network, dataset, SPLIT, subject.fingerprint)
 
-    def cancel(self) -> None:
-        """Stop everything that runs or waits."""
-        self._worker.cancel()
+    def cancel(self, *, training: bool = True) -> None:
+        """Stop everything that runs or waits, but for a training from scratch where that is to go on."""
+        for lane in ("show", "fill", "baseline", "sensitivity", "attribution", "report"):
+            self._worker.cancel(lane)
+        course = self._course
+        if training and course is not None:
+            self._course = None
+            self._worker.cancel("train")
+            self._notify(Trained(_over(course, STOPPED)))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until everything asked for is done; for scripts and tests."""
@@ -205,6 +248,29 @@ class Live:
     def close(self) -> None:
         self._worker.close()
 
+    def _train(self, course: KeptTraining, progress: Progress) -> None:
+        if self._course is not course:
+            return  # it came to its end, or another has taken its place, just as it was interrupted
+        try:
+            kept = course.run(replace(progress, tell=lambda training: self._told(course, training)))
+        except Cancelled:
+            raise  # stopped, or interrupted and about to go on
+        except Exception as error:
+            self._told(course, _over(course, FAILED, str(error)))
+            self._course = None
+            raise
+        if self._course is course:
+            self._course = None
+        self._notify(Kept(kept))
+
+    def _told(self, course: KeptTraining, training: Training) -> None:
+        if self._course is course:
+            self._notify(Trained(training))
+
+    def _followed(self, recipe: Recipe, progress: Progress) -> Progress:
+        """The same progress, telling the curve of what a step trains."""
+        return replace(progress, tell=lambda training: self._notify(Tuned(recipe, training)))
+
     def _show(self, recipe: Recipe, progress: Progress) -> None:
         subject = self._subject(recipe)
         run = self._known_of(subject).get(recipe)
@@ -212,7 +278,7 @@ class Live:
             self._notify(Decided(recipe, run.decisions, run.notes))
             self._notify(Measured(recipe, run))
             return
-        making = make(recipe, subject, progress=progress.part(0.0, 0.6))
+        making = make(recipe, subject, progress=self._followed(recipe, progress.part(0.0, 0.6)))
         self._latest = recipe.key, making.model
         self._notify(Decided(recipe, making.model.decisions, making.model.notes))
         self._sample(making, progress)
@@ -266,6 +332,11 @@ class Live:
         """The index of known runs, filled from the store the first time."""
         key = subject.name, subject.dataset.name
         with self._lock:
+            if self._weights.setdefault(key, subject.fingerprint) != subject.fingerprint:
+                self._weights[key] = subject.fingerprint  # other weights under the same name: nothing known counts
+                del self._known[key]
+                self._files.clear()
+                self._latest = None
             if key not in self._known:
                 self._known[key] = Known()
                 if self._store is not None:
@@ -278,6 +349,10 @@ class Live:
             self._files[recipe.key] = data
             while len(self._files) > _FILES:
                 self._files.popitem(last=False)
+
+
+def _over(course: KeptTraining, outcome: str, sentence: str = "") -> Training:
+    return replace(course.training, outcome=outcome, running=(), seconds_left=None, sentence=sentence)
 
 
 def _image(subject: Subject, index: int) -> tuple[Tensor, int]:

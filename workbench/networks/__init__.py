@@ -103,9 +103,12 @@ def pretrained(
 ) -> nn.Module:
     """The network in eval mode with its trained weights; WorkbenchError says for which pairs there are any.
 
-    An adopted network has the weights it was adopted with unless others were named. input_shape, classes: as in build.
+    An adopted network has the weights it was adopted with unless others were named. input_shape, classes: as in build,
+    or what the weights say.
     """
     network_named(name)
+    if input_shape is None and classes is None and (info := weights_info(name, dataset)) and info.classes:
+        input_shape, classes = info.input_shape, info.classes
     elsewhere = "/" in name and "@" not in name and not has_weights(name, dataset)
     if elsewhere and name.startswith(PREFIX):
         return own_copy(name)

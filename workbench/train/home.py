@@ -10,7 +10,7 @@ from ..core.errors import WorkbenchError
 from ..core.home import home
 from ..core.progress import Progress
 from ..core.recipe import to_json
-from ..core.training import DONE, FAILED
+from ..core.training import DONE, Training
 from ..data import load_dataset
 from ..networks import KeptWeights, checked_label, free_label, keep_weights, network_named
 from . import checkpoint as checkpoints
@@ -69,13 +69,15 @@ class KeptTraining:
         """Train, measure on the test split, keep. Raises Cancelled within one step, WorkbenchError when it fails."""
         if self._trainer is None:
             self._trainer = self._begun(progress)
-        try:
-            self._trained = self._trained or self._trainer.run(progress)
-            return self._kept(self._trained, progress)
-        except WorkbenchError as error:
-            self.plan.checkpoint.unlink(missing_ok=True)  # a training that diverged would diverge again
-            self._trainer.watch.end(progress, outcome=FAILED, sentence=str(error))
-            raise
+        self._trained = self._trained or self._trainer.run(progress)
+        return self._kept(self._trained, progress)
+
+    @property
+    def training(self) -> Training:
+        """As far as it is."""
+        plan = self.plan
+        begun = Training(plan.network, plan.dataset, plan.settings.epochs, label=plan.label)
+        return begun if self._trainer is None else self._trainer.watch.training
 
     def _begun(self, progress: Progress) -> Trainer:
         plan, path = self.plan, self.plan.checkpoint

@@ -62,7 +62,10 @@ def train_to_file(
 
 def taught(teacher: str, dataset: str) -> nn.Module | None:
     """The teacher by name, None for ""; WorkbenchError when it has no weights on `dataset`."""
-    return pretrained(teacher, dataset) if teacher else None
+    if not teacher:
+        return None
+    data = load_dataset(dataset)
+    return pretrained(teacher, dataset, input_shape=data.input_shape, classes=len(data.classes))
 
 
 def tested(
