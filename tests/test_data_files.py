@@ -339,7 +339,11 @@ def test_the_jpeg_copy_says_that_it_is_one(root, packed):
     data = load_dataset("cifar10")
     assert data.title == "CIFAR-10 (JPEG copy)" and "JPEG" in data.source
     assert [len(data.split(s).labels) for s in SPLITS] == [100, 19, 30]
-    assert data.left_out[0].startswith("train/cat/0000.jpg: cut short") and "Left out as broken: 1" in data.notes[0]
+    assert datasets()["cifar10"].found() == data.title and data.remarks[0].startswith(
+        "CIFAR-10 (JPEG copy): The images"
+    )
+    assert data.left_out == ("train/cat/0000.jpg: cut short",)
+    assert data.notes[1] == "1 of 150 images cannot be read and are left out: train/cat/0000.jpg: cut short."
     assert np.bincount(data.test.labels).tolist() == [3] * 10 and len(set(data.test.labels[:10].tolist())) > 3
 
 

@@ -17,16 +17,31 @@ from types import ModuleType
 from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ._dataset import SPLITS, Dataset, DatasetInfo
+from ._own import PREFIX, adopt, info_of, own_dataset, own_datasets
 from ._places import root, set_root
 
-__all__ = ["SPLITS", "Dataset", "DatasetInfo", "datasets", "load_dataset", "set_root"]
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "DatasetInfo",
+    "adopt",
+    "datasets",
+    "info_of",
+    "load_dataset",
+    "own_datasets",
+    "set_root",
+]
 _locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 _loaded: dict[tuple[str, str], Dataset] = {}
 
 
-@cache
 def datasets() -> dict[str, DatasetInfo]:
-    """Every dataset by name, in alphabetical order."""
+    """Every dataset by name, in alphabetical order, and after them those that were adopted in this process."""
+    return {**_installed(), **{name: info_of(data) for name, data in own_datasets().items()}}
+
+
+@cache
+def _installed() -> dict[str, DatasetInfo]:
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     return {name: _file(name).INFO for name in names}
 
@@ -34,8 +49,11 @@ def datasets() -> dict[str, DatasetInfo]:
 def load_dataset(name: str, progress: Progress | None = None) -> Dataset:
     """The dataset, loaded once per process and data folder; WorkbenchError lists what there is.
 
-    What is not on this machine is downloaded when the dataset's source allows. Raises Cancelled.
+    What is not on this machine is downloaded when the dataset's source allows. `own/NAME` is what was adopted under
+    that name in this process. Raises Cancelled.
     """
+    if name.startswith(PREFIX):
+        return own_dataset(name)
     file, argument = _parts(name)
     key = (name, str(root()))
     with _locks[key]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,10 +27,13 @@ _MOST_BYTES = 2**28
 
 
 class Origin(Protocol):
-    """Files that were found, and how they become arrays. title, source: what the dataset is called then."""
+    """Files that were found, and how they become arrays. title, source, notes: what the dataset says then."""
 
     title: str
-    source: str
+    notes: tuple[str, ...]
+
+    @property
+    def source(self) -> str: ...
 
     def key(self) -> list[object]: ...
 
@@ -77,7 +80,8 @@ class CifarSet:
     def dataset(self, origin: Origin, progress: Progress) -> Dataset:
         found = stored(self.info.name, origin.key(), lambda sink: origin.pour(sink, progress))
         about = {"name": self.info.name, "title": origin.title, "classes": self.info.classes}
-        return assembled(found, source=origin.source, **about)
+        made = assembled(found, source=origin.source, **about)
+        return replace(made, notes=(*origin.notes, *made.notes))
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class _Binary:
 
     set: CifarSet
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

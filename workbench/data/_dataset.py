@@ -41,8 +41,17 @@ class DatasetInfo:
 
     def available(self) -> str:
         """Why the data cannot be loaded now without a download, in words that end a sentence; "" when they can."""
-        missing = getattr(importlib.import_module(f"{__package__}.{self.name}"), "missing", None)
-        return "" if missing is None else str(missing())
+        return self._asked("missing")
+
+    def found(self) -> str:
+        """The title of what lies on this machine, where the data are known in more than one form, else ""."""
+        return self._asked("found")
+
+    def _asked(self, question: str) -> str:
+        if "/" in self.name:
+            return ""  # adopted: it is in memory
+        answer = getattr(importlib.import_module(f"{__package__}.{self.name}"), question, None)
+        return "" if answer is None else str(answer())
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +61,7 @@ class Dataset:
     Images may be a Pixels: rows picked from it are ordinary tensors. masks: by split, (n, height, width) bool, True on
     the object that the label names; empty where nobody knows. source: where these very images are from, when it is
     not what the list says. notes: sentences about what was found; left_out: files that are no readable image.
-    content: the digest where it is known beforehand.
+    content: the digest where it is known beforehand. normalised: the images came around 0 and are used as they are.
     """
 
     name: str
@@ -67,6 +76,12 @@ class Dataset:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     content: str = ""
+    normalised: bool = False
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes as they are read away from the data, beside numbers that were measured on them."""
+        return tuple(f"{self.title}: {note}" for note in self.notes)
 
     @cached_property
     def digest(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"])
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _CHUNK = 256
+_SHOWN = 5
 _MOST_PIXELS = 2**26
 _MOST_OBLONG = 16
 Origin = Path | bytes
@@ -42,18 +43,24 @@ def is_grey(path: Path) -> bool | None:
     """Whether an image has no colours, from its header alone; None when it cannot be read."""
     try:
         with _opened(path) as image:
-            return image.mode in _GREY or image.mode.startswith("I;16")
-    except _ERRORS:
+            return is_grey_mode(image.mode)
+    except ERRORS:
         return None
+
+
+def is_grey_mode(mode: str) -> bool:
+    """Whether Pillow's `mode` has no colours."""
+    return mode in _GREY or mode.startswith("I;16")
 
 
 def decoded(origin: Origin, square: Square) -> NDArray[np.uint8] | Broken:
     """(channels, size, size), or why not. Of an animation the first picture; behind what is transparent lies white."""
     try:
         with _opened(origin) as image:
-            pixels = np.asarray(_squared(_flat(image, square), square))
-    except _ERRORS as error:
-        return Broken(_reason(error))
+            _reduced(image, square)
+            pixels = np.asarray(_squared(flat(image, square.channels), square))
+    except ERRORS as error:
+        return Broken(reason(error))
     return np.ascontiguousarray(pixels.reshape(square.size, square.size, square.channels).transpose(2, 0, 1))
 
 
@@ -70,7 +77,7 @@ def decoded_all(origins: Iterable[Origin], square: Square) -> Iterator[list[NDAr
             yield list(pool.map(lambda o: decoded(o, square), waiting))
 
 
-_ERRORS = (
+ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, MemoryError, UnidentifiedImageError,
     Image.DecompressionBombError,
 )  # fmt: skip
@@ -80,19 +87,23 @@ def _opened(origin: Origin) -> Image.Image:
     return Image.open(origin if isinstance(origin, Path) else io.BytesIO(origin))
 
 
-def _flat(image: Image.Image, square: Square) -> Image.Image:
-    """Upright, 8 bits, one or three channels."""
+def _reduced(image: Image.Image, square: Square) -> None:
+    """A JPEG is decoded at a fraction of its size; what is too large is not decoded at all."""
     if image.width * image.height > _MOST_PIXELS:
         raise Image.DecompressionBombError
+    if square.size == square.scaled and not image.mode.startswith(("I", "F")):
+        image.draft(None, (2 * square.scaled, 2 * square.scaled))
+
+
+def flat(image: Image.Image, channels: int) -> Image.Image:
+    """Upright, 8 bits, one or three channels; behind what is transparent lies white."""
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
-    elif square.size == square.scaled:
-        image.draft(None, (2 * square.scaled, 2 * square.scaled))  # a JPEG is decoded at a fraction of its size
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if square.channels == 1 else "RGB")
+    return image.convert("L" if channels == 1 else "RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -115,7 +126,17 @@ def _squared(image: Image.Image, square: Square) -> Image.Image:
     return image.crop((left, top, left + square.size, top + square.size))
 
 
-def _reason(error: BaseException) -> str:
+def listed(left_out: Sequence[str], total: int) -> list[str]:
+    """One sentence about the images that were left out, naming some of them; none when there are none."""
+    if not left_out:
+        return []
+    more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+    shown = "; ".join(left_out[:_SHOWN])
+    return [f"{len(left_out)} of {total:,} images cannot be read and are left out: {shown}{more}."]
+
+
+def reason(error: BaseException) -> str:
+    """Why it is no readable image, in words that end a sentence."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     if isinstance(error, Image.DecompressionBombError | MemoryError):

@@ -20,13 +20,13 @@ class Source(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def take(self, rows: Tensor) -> Tensor:
-        """rows: (k,) int64 in [0, n) -> (k, channels, height, width) uint8."""
+        """rows: (k,) int64 in [0, n) -> (k, channels, height, width), uint8 or the floats themselves."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Some rows of an array that is memory-mapped or in memory. pixels: (m, c, h, w) uint8; rows: (n,) int64."""
+    """Some rows of an array that is memory-mapped or in memory. pixels: (m, c, h, w), uint8 or floating; rows: (n,)."""
 
     pixels: Tensor
     rows: Tensor
@@ -40,7 +40,7 @@ class Held:
 
 
 class Pixels(Tensor):
-    """(n, channels, height, width) float32 in [0, 1]; a quarter of the memory, and none for what nobody has used.
+    """(n, channels, height, width) float32, of bytes in [0, 1]; a quarter of the memory, none for what is not used.
 
     Rows that are picked (`images[3]`, `images[:8]`, `images[rows]`) are ordinary tensors, and so is the result of
     every other operation, for which all rows are decoded.
@@ -112,4 +112,4 @@ def _plain(value: Any) -> Any:
 
 
 def _floats(pixels: Tensor) -> Tensor:
-    return pixels.to(torch.float32).div_(255)
+    return pixels.to(torch.float32).div_(255) if pixels.dtype == torch.uint8 else pixels.to(torch.float32)

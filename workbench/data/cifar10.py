@@ -15,7 +15,7 @@ from ._cache import Sink
 from ._cifar import CifarSet, Origin, members
 from ._dataset import Dataset, DatasetInfo
 from ._download import Remote
-from ._images import Broken, Square, decoded_all
+from ._images import Broken, Square, decoded_all, listed
 from ._places import bases, stamp
 from ._splits import carved, shuffled, validation_size
 
@@ -53,6 +53,12 @@ def missing() -> str:
     return "" if _found() else advice
 
 
+def found() -> str:
+    """Which of its two forms lies here."""
+    origin = _found()
+    return "" if origin is None else origin.title
+
+
 def load(argument: str, progress: Progress) -> Dataset:
     """From the first folder that has it in any form, else from the net."""
     return _SET.dataset(_found() or _SET.download(progress), progress)
@@ -72,10 +78,11 @@ class _Copy:
 
     place: Path
     title: str = "CIFAR-10 (JPEG copy)"
+    notes: tuple[str, ...] = ("The images are a copy as JPEG files, so pixels differ a little from the original's.",)
 
     @property
     def source(self) -> str:
-        return f"{INFO.source} A copy as JPEG files, so pixels differ a little from the original's."
+        return f"{INFO.source} {self.notes[0]}"
 
     @staticmethod
     def found(base: Path) -> _Copy | None:
@@ -117,7 +124,7 @@ class _Copy:
         sink.add("labels", labels.astype(np.int64))
         for split, rows in (("train", rest), ("validation", validation), ("test", test)):
             sink.add(split, shuffled(rows))  # the files lie in the order of their classes
-        return {"left_out": left_out, "notes": [f"Left out as broken: {len(left_out)} images."] if left_out else []}
+        return {"left_out": left_out, "notes": listed(left_out, len(labels) + len(left_out))}
 
     def _origins(self, names: list[str]) -> Iterable[Path | bytes]:
         """Every image; its name, from the part on, is appended to `names` when it is handed out."""

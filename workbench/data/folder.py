@@ -20,7 +20,7 @@ from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ._cache import Sink, stored
 from ._dataset import SPLITS, Dataset, DatasetInfo, assembled
-from ._images import SUFFIXES, Broken, Square, decoded_all, is_grey
+from ._images import SUFFIXES, Broken, Square, decoded_all, is_grey, listed
 from ._splits import carved, shuffled
 
 INFO = DatasetInfo(
@@ -38,7 +38,6 @@ SIZE, LEAST, MOST = 32, 8, 512
 _SHARES = {"validation": 0.15, "test": 0.15}
 _NAMES = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 _VERSION = 1
-_SHOWN = 5
 
 
 class _Found(NamedTuple):
@@ -165,7 +164,7 @@ class _Folder(NamedTuple):
         for split, rows in self._rows(labels, np.array([file.split for file in kept])).items():
             sink.add(split, rows)
         notes = [f"{name} has no image and is left out." for name in self.empty]
-        notes += _notes(left_out, len(self.files))
+        notes += listed(left_out, len(self.files))
         return {"classes": list(self.classes), "left_out": left_out, "notes": notes}
 
     def _check(self, kept: list[_Found], left_out: list[str]) -> None:
@@ -189,11 +188,3 @@ class _Folder(NamedTuple):
                 rest, part = carved(labels[rows["train"]], round(share * every), salt)
                 rows["train"], rows[name] = rows["train"][rest], rows["train"][part]
         return {name: shuffled(rows[name]) for name in SPLITS}
-
-
-def _notes(left_out: list[str], total: int) -> list[str]:
-    if not left_out:
-        return []
-    more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
-    shown = "; ".join(left_out[:_SHOWN])
-    return [f"{len(left_out)} of {total:,} images cannot be read and are left out: {shown}{more}."]
