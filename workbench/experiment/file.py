@@ -12,7 +12,7 @@ from ..measure.accuracy import accuracy
 from ..measure.counts import dense_bytes, nonzeros, parameters
 from ..measure.latency import latency
 from ..measure.macs import total_macs
-from ..networks import build
+from ..networks import NetworkSpec, network_named
 from ..networks.artifact import Loaded
 
 LATENCY_RUNS = 20
@@ -30,7 +30,8 @@ def measure_file(loaded: Loaded, dataset: Dataset, *, split: str, progress: Prog
     found = accuracy(loaded.network, dataset.split(split), split=split, progress=progress)
     progress("measuring time", 0.7)
     timed = latency(loaded.network, shape, runs=LATENCY_RUNS, progress=progress)
-    whole_bytes, whole_macs = _dense(str(loaded.header["network"]), shape)
+    spec = network_named(str(loaded.header["network"])).fitted(shape, int(loaded.header["classes"]))
+    whole_bytes, whole_macs = _dense(spec)
     return Measurement(
         accuracy=found,
         file_bytes=loaded.file_bytes,
@@ -46,10 +47,10 @@ def measure_file(loaded: Loaded, dataset: Dataset, *, split: str, progress: Prog
 
 
 @lru_cache(maxsize=64)
-def _dense(network: str, shape: tuple[int, ...]) -> tuple[int, int]:
+def _dense(spec: NetworkSpec) -> tuple[int, int]:
     """(bytes, MACs) of the network as its builder makes it."""
-    dense = build(network)
-    return dense_bytes(dense), total_macs(dense, shape)
+    dense = spec.build().eval()
+    return dense_bytes(dense), total_macs(dense, spec.input_shape)
 
 
 def _check_fit(loaded: Loaded, dataset: Dataset) -> None:

@@ -9,18 +9,22 @@ from torch import nn
 
 from .. import __version__
 from ..core.context import Batch, Context, Fit
+from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ..core.recipe import Recipe
 from ..core.records import Accuracy
 from ..data import Dataset, load_dataset
 from ..measure.accuracy import accuracy
-from ..networks import digest_of, network_named, pretrained, weights_stamp
+from ..networks import NetworkSpec, digest_of, network_named, pretrained, weights_stamp
 from ..train.recovery import fitter
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """network: dense, trained, never changed. fingerprint: of everything that a measurement rests on but the recipe."""
+    """network: dense, trained, never changed. fingerprint: of everything that a measurement rests on but the recipe.
+
+    weights: digest of them; identity: what tells the code of an adopted network from another version of it.
+    """
 
     name: str
     network: nn.Module
@@ -28,11 +32,13 @@ class Subject:
     fit: Fit
     calibration: Batch
     weights: str
+    identity: str = ""
     _dense: dict[str, Accuracy] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
-        return f"{__version__}/{self.weights}/{self.dataset.digest[:16]}"
+        network = self.weights + (f"/{self.identity}" if self.identity else "")
+        return f"{__version__}/{network}/{self.dataset.digest[:16]}"
 
     @property
     def classes(self) -> int:
@@ -62,13 +68,18 @@ def subject_named(network: str, dataset: str, progress: Progress | None = None) 
     Data that are used for the first time may have to be downloaded and decoded, which `progress` hears of. Raises
     Cancelled.
     """
-    network_named(network)
-    return _subject(network, load_dataset(dataset, progress), weights_stamp(network, dataset))
+    spec = network_named(network)
+    data = load_dataset(dataset, progress)
+    if why := spec.fits(data.input_shape, len(data.classes)):
+        raise WorkbenchError(f"{network} cannot be used on {dataset}: {why}.")
+    return _subject(network, data, spec, weights_stamp(network, dataset))
 
 
 @lru_cache(maxsize=8)
-def _subject(network: str, data: Dataset, _weights: str) -> Subject:
-    dense = pretrained(network, data.name).requires_grad_(False)
+def _subject(network: str, data: Dataset, spec: NetworkSpec, _weights: str) -> Subject:
+    """spec: a network that is adopted anew under the same name has another one."""
+    dense = pretrained(network, data.name, input_shape=data.input_shape, classes=len(data.classes))
+    dense.requires_grad_(False)
     return Subject(
         name=network,
         network=dense,
@@ -76,4 +87,5 @@ def _subject(network: str, data: Dataset, _weights: str) -> Subject:
         fit=fitter(data),
         calibration=data.calibration(n=256, seed=0),
         weights=digest_of(dense),
+        identity=spec.identity,
     )

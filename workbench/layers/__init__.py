@@ -18,6 +18,10 @@ LAYERS: dict[str, type[FactorisedLinear] | type[FactorisedConv2d]] = {
     cls.__name__: cls for cls in (FactorisedLinear, FactorisedConv2d)
 }
 
+ADOPTED = "_adopted_by_workbench"
+"""An attribute of every adopted network, another value for each adoption: code with the same tree of modules may
+compute something else, so what is remembered by architecture must tell adoptions apart."""
+
 
 def spec_of(module: nn.Module) -> dict[str, Any] | None:
     """Plain data that rebuilds `module`, or None for a module that this package does not define."""

@@ -8,8 +8,9 @@ trace again, and is tried out: a group that computes something else without its 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -18,42 +19,15 @@ from torch import Tensor, nn
 
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
-from ..core.errors import WorkbenchError
+from ..core.layer import tensors_of
 from ..core.values import Array
-from .chains import Chain, chains_of
+from .flow import flow_of
+from .group import IN, OUT, Group, Member, is_depthwise, is_grouped, produces
+from .watch import Watched, beside, tensors_in, watch
 
-OUT, IN = "out", "in"
+__all__ = ["IN", "OUT", "Group", "Member", "groups_of", "kept_positions", "shrink", "shrink_stored", "silence"]
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """One dimension of one module that shrinks with the group.
-
-    units: (positions,) the unit that each position belongs to, -1 for a position of another group, as after a
-    concatenation.
-    """
-
-    module: str
-    side: str
-    units: Tensor
-
-    def kept(self, keep: Tensor) -> Tensor:
-        """Positions that stay. keep: (units,) bool -> (positions,) bool."""
-        return torch.where(self.units >= 0, keep[self.units.clamp_min(0)], True)
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Units that live and die together. producers: the layers whose outputs they are, in forward order.
-
-    refusal: why none of them can be taken out, or "".
-    """
-
-    producers: tuple[str, ...]
-    count: int
-    members: tuple[Member, ...]
-    refusal: str = ""
+_PLAIN = (bool, int, float, str, tuple, list, dict, type(None))
 
 
 def groups_of(network: nn.Module, input_shape: Sequence[int]) -> tuple[Group, ...]:
@@ -69,8 +43,8 @@ class _Architecture:
 
     def __init__(self, network: nn.Module, input_shape: tuple[int, ...]) -> None:
         self.network, self.input_shape = network, input_shape
-        shapes = tuple((name, tuple(t.shape)) for name, t in network.state_dict().items())
-        self.key = (type(network), repr(network), shapes, input_shape)
+        shapes = tuple((name, tuple(t.shape)) for name, t in (*network.named_parameters(), *network.named_buffers()))
+        self.key = (type(network), repr(network), shapes, input_shape, getattr(network, ADOPTED, None))
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -79,53 +53,27 @@ class _Architecture:
         return isinstance(other, _Architecture) and self.key == other.key
 
 
+def _settings(network: nn.Module) -> str:
+    """Plain attributes of modules that people wrote: their forward may do something else with other values."""
+    own = [(name, m) for name, m in network.named_modules() if not type(m).__module__.startswith("torch.")]
+    plain = [(name, {k: v for k, v in vars(m).items() if k[:1] != "_" and isinstance(v, _PLAIN)}) for name, m in own]
+    return repr([(name, kept) for name, kept in plain if kept != {"training": False}])
+
+
+def _ties(network: nn.Module) -> tuple[tuple[str, ...], ...]:
+    return tuple(names for names, _ in tensors_of(network) if len(names) > 1)
+
+
 @lru_cache(maxsize=64)
 def _traced(arch: _Architecture) -> tuple[Group, ...]:
-    network = arch.network = copy.deepcopy(arch.network).eval().requires_grad_(True)  # DepGraph follows gradients
-    example = torch.zeros(1, *arch.input_shape)
-    order = {name: i for i, name in enumerate(_forward_order(network, example))}
-    groups = sorted(_found(network, example, order), key=lambda g: order.get(g.producers[0], 0))
-    groups = _tried(groups, network.requires_grad_(False), arch.input_shape)
+    network = beside(arch.network).eval()
+    seen = watch(network, arch.input_shape)
+    order = {name: i for i, name in enumerate(seen.order)}
+    own = _tried(_refused(flow_of(network, seen, arch.input_shape), network, seen), network, arch.input_shape)
+    foreign = [] if seen.decides else _tried(_depgraph(network, arch, order), network, arch.input_shape)
+    groups = sorted(_merged(own, foreign, network, arch), key=lambda g: order.get(g.producers[0], len(order)))
     arch.network = nn.Module()  # the key needs no weights
     return tuple(groups)
-
-
-def _found(network: nn.Module, example: Tensor, order: Mapping[str, int]) -> list[Group]:
-    names = {module: name for name, module in network.named_modules()}
-    try:
-        graph = tp.DependencyGraph().build_dependency(network, example_inputs=example, verbose=False)
-        raw = list(graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]))
-    except Exception:  # DepGraph meets arbitrary forward code, and fails in as many ways
-        return [_of_chain(chain, network) for chain in chains_of(network)]
-    return [_group(group, names, order) for group in raw]
-
-
-def _of_chain(chain: Chain, network: nn.Module) -> Group:
-    refusal = chain.refusal or next(filter(None, (_why_not(network.get_submodule(n), n) for n in chain.readers)), "")
-    outputs = [Member(name, OUT, torch.arange(chain.units)) for name in (chain.producer, *chain.passed)]
-    inputs = []
-    for name in chain.readers if not refusal else ():
-        positions = _positions(network.get_submodule(name), IN)
-        units = torch.arange(chain.units).repeat_interleave(positions // chain.units)  # a flatten lays maps out in rows
-        inputs.append(Member(name, IN, units))
-    return Group((chain.producer,), chain.units, (*outputs, *inputs), refusal)
-
-
-def _forward_order(network: nn.Module, example: Tensor) -> list[str]:
-    seen: list[str] = []
-    hooks = [
-        m.register_forward_hook(lambda _m, _i, _o, name=name: seen.append(name)) for name, m in network.named_modules()
-    ]
-    try:
-        with torch.no_grad():
-            network(example)
-    except Exception as error:  # forward code of any kind
-        reason = str(error) or type(error).__name__
-        raise WorkbenchError(f"The channels of this network cannot be traced: {reason.rstrip('.')}.") from None
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(dict.fromkeys(seen))
 
 
 def _group(raw: Sequence[tuple[object, list[int]]], names: Mapping[nn.Module, str], order: Mapping[str, int]) -> Group:

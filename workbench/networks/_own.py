@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import itertools
 import re
 import threading
@@ -14,13 +14,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..core.compressed import copied
 from ..core.errors import WorkbenchError
+from ..layers import ADOPTED
 from ._counts import counted_on
 from ._spec import NetworkSpec, Shape, drawn_from, times
 
 PREFIX = "own/"
-MARK = "_adopted_by_workbench"
-"""An attribute of every adopted copy, another value for each adoption: caches by architecture must tell them apart."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _TRIED = 2
 
@@ -45,20 +45,21 @@ def adopt(
     same name is replaced. source: how the command line names it. WorkbenchError says what does not fit.
     """
     name, shape = _checked_name(module, name), _checked_shape(input_shape, classes)
-    made, kept_as = _copied(module, name)
+    made, kept_as = _on_its_own(module, name)
     _check_finite(made, name)
-    parameters, macs = _tried(made, name, shape, classes)
+    answer, (parameters, macs) = _tried(made, name, shape, classes)
     spec = NetworkSpec(
         name=PREFIX + name,
         title=f"{name} (your own)",
         citation=f"Your own network, a {type(module).__name__}{kept_as}.",
         input_shape=shape,
         classes=classes,
-        make=lambda _shape, _classes: copy.deepcopy(made).train(),
+        make=lambda _shape, _classes: copied(made).train(),
         parameters=parameters,
         macs=macs,
         free=(),
         source=source,
+        identity=_identity(answer),
     )
     with _lock:
         _adopted[spec.name] = _Adopted(spec, made)
@@ -78,7 +79,7 @@ def own_named(name: str) -> NetworkSpec:
 
 def own_copy(name: str) -> nn.Module:
     """A copy in eval mode with the weights that were adopted."""
-    return copy.deepcopy(_entry(name).module)
+    return copied(_entry(name).module)
 
 
 def told(error: BaseException) -> str:
@@ -131,16 +132,13 @@ def _checked_shape(input_shape: Sequence[int], classes: int) -> Shape:
     return shape
 
 
-def _copied(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+def _on_its_own(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     """An independent copy on the CPU in float32 and eval mode; and, in words, what it was where that is not float32."""
-    try:
-        made = copy.deepcopy(getattr(module, "_orig_mod", module))  # what torch.compile wraps
-    except Exception as error:  # a module may hold anything
-        raise WorkbenchError(f"{name} cannot be copied, as copy.deepcopy must ({told(error)}).") from None
+    made = copied(getattr(module, "_orig_mod", module))  # what torch.compile wraps
     kinds = {str(t.dtype).removeprefix("torch.") for t in (*made.parameters(), *made.buffers()) if not _whole(t)}
     if odd := [kind for kind in kinds if not kind.startswith(("float", "bfloat16"))]:
         raise WorkbenchError(f"{name} has weights of type {odd[0]}; floating-point weights are needed.")
-    object.__setattr__(made, MARK, next(_numbers))
+    setattr(made, ADOPTED, next(_numbers))
     others = ", ".join(sorted(kinds - {"float32"}))
     return made.cpu().float().eval(), f", its {others} weights kept as float32" if others else ""
 
@@ -160,8 +158,13 @@ def _check_finite(module: nn.Module, name: str) -> None:
             )
 
 
-def _tried(module: nn.Module, name: str, shape: Shape, classes: int) -> tuple[int, int]:
-    """Learned values and multiply-accumulates of one image, once it has answered as it must."""
+def _identity(answer: Tensor) -> str:
+    """A digest of what the network answers, in few enough digits that rounding says nothing."""
+    return hashlib.sha256(" ".join(f"{score:.3g}" for score in answer.flatten().tolist()).encode()).hexdigest()[:12]
+
+
+def _tried(module: nn.Module, name: str, shape: Shape, classes: int) -> tuple[Tensor, tuple[int, int]]:
+    """What it answers, its learned values and multiply-accumulates of one image, once all is as it must be."""
     images = torch.rand(_TRIED, *shape, generator=torch.Generator().manual_seed(0))
     try:
         with drawn_from(0), torch.no_grad():
@@ -174,7 +177,7 @@ def _tried(module: nn.Module, name: str, shape: Shape, classes: int) -> tuple[in
         raise WorkbenchError(
             f"{name} answers otherwise each time in eval mode; a functional dropout needs training=self.training."
         )
-    return one
+    return first, one
 
 
 def _check_answer(answer: object, name: str, classes: int) -> None:

@@ -31,6 +31,7 @@ class NetworkSpec:
     multiply-accumulates for one image; tests hold them to the paper's figures. free: which of CLASSES, CHANNELS and
     SIZE `make` can do otherwise. argument: what may follow a colon in the network's name ("WIDTH" in
     mobilenet_v1:WIDTH), empty when nothing does. source: how the command line names it where that is not its name.
+    identity: of an adopted network, what tells its code from another version of it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NetworkSpec:
     free: tuple[str, ...] = ANY
     argument: str = ""
     source: str = ""
+    identity: str = ""
 
     def build(self) -> nn.Module:
         """A network in train mode, from torch's global generator; `workbench.networks.build` takes a seed."""
