@@ -99,8 +99,14 @@ class FakeLive:
     def known(self, network, dataset) -> list[Run]:
         return [r for r in self.stored if (r.recipe.network, r.recipe.dataset) == (network, dataset)]
 
-    def cancel(self) -> None:
-        self.asked.append(("cancel",))
+    def train(self, plan, *, fresh=False) -> None:
+        self.asked.append(("train", plan, fresh))
+
+    def stop_training(self) -> None:
+        self.asked.append(("stop_training",))
+
+    def cancel(self, *, training=True) -> None:
+        self.asked.append(("cancel", training))
 
     def close(self) -> None:
         self.closed = True

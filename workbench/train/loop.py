@@ -85,7 +85,8 @@ class Loop:
         if not math.isfinite(value):
             rate = self.settings.learning_rate
             raise WorkbenchError(
-                f"Training diverged: the loss is not finite at learning rate {rate:g}; choose a lower."
+                f"Training diverged: the loss is not finite at learning rate {rate:g}; choose a lower one, "
+                f"such as {rate / 10:.1g}."
             )
         torch.autograd.backward(loss)
         self.optimizer.step()

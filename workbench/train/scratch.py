@@ -94,7 +94,8 @@ class Trainer:
         self._seen: Seen | None = None
         history = tuple(self._state.history)
         begun = Training(network, data.name, settings.epochs, history, resumed_at=len(history), label=label)
-        self.watch = Watch(replace(begun, n=len(data.validation.labels), best_epoch=self._state.best_epoch))
+        about = {"n": len(data.validation.labels), "classes": len(data.classes), "best_epoch": self._state.best_epoch}
+        self.watch = Watch(replace(begun, **about))
 
     @staticmethod
     def key(network: str, data: Dataset, settings: TrainSettings, teacher: nn.Module | None) -> str:

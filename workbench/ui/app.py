@@ -12,6 +12,7 @@ from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
 from ..experiment.live import Live
 from ..experiment.store import Store
+from ..train.home import Plan
 from .choices import Choices, default_step, installed
 from .debounce import Timer
 from .engine import Engine
@@ -32,11 +33,13 @@ class App:
         choices: Choices | None = None,
         live: Callable[[Events], Live] | None = None,
         timer: Callable[[float, Callable[[], None]], Timer] | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self.state = State(choices or installed())
         self.live = live(Events(self.state)) if live else self._live()
         self.engine = Engine(self.state, self.live, timer)
-        self.state.choose(Recipe(NETWORK, DATASET, (default_step(METHOD),)))
+        self.state.choose(recipe or Recipe(NETWORK, DATASET, (default_step(METHOD),)))
+        self.state.plan = Plan.usual(self.state.network, self.state.dataset)
         self.widget = page(self.state, self.engine)
 
     def start(self) -> App:

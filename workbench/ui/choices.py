@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from torch import nn
@@ -14,12 +15,23 @@ from ..core.errors import OrderError, WorkbenchError
 from ..core.knob import knobs_of
 from ..core.method import Method
 from ..core.recipe import Recipe, Step
-from ..data import DatasetInfo, datasets
+from ..data import DatasetInfo, datasets, info_of, own_datasets
 from ..experiment.pipeline import plan
 from ..experiment.sensitivity import scannable
 from ..explain.attribution import attributions
+from ..figures.theme import percent
 from ..methods import FAMILIES, method_named, method_of, methods
-from ..networks import NetworkSpec, build, networks, weights_info
+from ..networks import (
+    NetworkSpec,
+    build,
+    has_weights,
+    kept_weights,
+    network_named,
+    networks,
+    own_networks,
+    split_label,
+    weights_info,
+)
 
 
 class Option(NamedTuple):
@@ -39,7 +51,10 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Choices:
-    """Datasets, networks and methods by name. trained(network, dataset): whether weights come with the workbench."""
+    """Datasets, networks and methods by name. trained(network, dataset): whether there are weights of this pair.
+
+    A network whose name ends in @LABEL is one that was trained on this machine.
+    """
 
     datasets: Mapping[str, DatasetInfo]
     networks: Mapping[str, NetworkSpec]
@@ -55,8 +70,35 @@ class Choices:
         return [Group("", tuple(Option(d.name, d.title, self.why_not_dataset(d.name)) for d in self.datasets.values()))]
 
     def for_networks(self, dataset: str) -> list[Group]:
-        found = [Option(n.name, n.title, self.why_not_network(n.name, dataset)) for n in self.networks.values()]
-        return [Group("", tuple(found))]
+        plain = [n for name, n in self.networks.items() if "@" not in name]
+        here = [name for name in self.networks if "@" in name and self.trained(name, dataset)]
+        found = [Option(n.name, n.title, self.why_not_network(n.name, dataset)) for n in plain]
+        groups = [Group("", tuple(found)), Group("Trained here", tuple(Option(n, title_of(n, dataset)) for n in here))]
+        return [group for group in groups if group.options]
+
+    def for_training_data(self) -> list[Group]:
+        """Every dataset, for training: only one that is not on this machine is off."""
+        return [Group("", tuple(Option(d.name, d.title, d.available()) for d in self.datasets.values()))]
+
+    def for_training(self, dataset: str) -> list[Group]:
+        """Every network, for training on `dataset`: only one that cannot take its images is off."""
+        plain = [n for name, n in self.networks.items() if "@" not in name]
+        return [Group("", tuple(Option(n.name, n.title, self.why_not_trained(n.name, dataset)) for n in plain))]
+
+    def for_teachers(self, dataset: str) -> list[Group]:
+        """Nobody, or a network that has weights on `dataset`."""
+        able = [Option(n, title_of(n, dataset)) for n in self.networks if self.trained(n, dataset)]
+        return [Group("", (Option("", "nobody: from the labels alone"), *able))]
+
+    def why_not_trained(self, network: str, dataset: str) -> str:
+        """Why `network` cannot be trained on `dataset`, or ""."""
+        data = self.datasets[dataset]
+        return self.networks[network].fits(data.input_shape, len(data.classes))
+
+    def with_kept(self) -> Choices:
+        """With every network that was trained on this machine up to now."""
+        plain = {name: spec for name, spec in self.networks.items() if "@" not in name}
+        return replace(self, networks={**plain, **_kept()})
 
     def for_methods(self, network: str, steps: Sequence[Step], active: int) -> list[Group]:
         """Every method as the step at `active`, grouped by family."""
@@ -108,17 +150,20 @@ class Choices:
     def why_not_dataset(self, dataset: str) -> str:
         """Why `dataset` cannot be used, or "". Nothing is downloaded on behalf of a page's visitor."""
         if not any(self.trained(network, dataset) for network in self.networks):
-            return "no network that comes with the workbench is trained on it"
+            return "no network is trained on it yet; “Train a network” below does that"
         return self.datasets[dataset].available()
 
     def why_not_network(self, network: str, dataset: str) -> str:
         """Why `network` cannot be used on `dataset`, or ""."""
         spec, data = self.networks[network], self.datasets[dataset]
-        if tuple(spec.input_shape) != tuple(data.input_shape):
-            return f"takes {_shape(spec.input_shape)} images, {dataset} has {_shape(data.input_shape)}"
-        if spec.classes != len(data.classes):
-            return f"tells {spec.classes} classes apart, {dataset} has {len(data.classes)}"
-        return "" if self.trained(network, dataset) else f"no weights trained on {dataset} come with the workbench"
+        about = data.input_shape, len(data.classes)
+        if "@" in network:
+            return "" if self.trained(network, dataset) else f"was not trained on {dataset}"
+        if why := spec.bound(*about):
+            return why
+        if not self.trained(network, dataset):
+            return f"no weights trained on {dataset} yet; “Train a network” below makes some"
+        return spec.fits(*about)
 
     def check(self, recipe: Recipe) -> None:
         """WorkbenchError, with one sentence, when this recipe cannot be run."""
@@ -134,9 +179,45 @@ class Choices:
 
 
 def installed() -> Choices:
-    """Everything that came with the workbench. A dataset that takes a path is left out: visitors name no files."""
-    plain = {name: info for name, info in datasets().items() if not info.argument}
-    return Choices(plain, networks(), methods(), cache(build), lambda n, d: weights_info(n, d) is not None)
+    """Everything that came with the workbench, and what was adopted in this process.
+
+    A dataset that takes a path is left out: visitors name no files.
+    """
+    data = {name: info for name, info in datasets().items() if not info.argument}
+    data |= {name: info_of(found) for name, found in own_datasets().items()}
+    return Choices(data, networks() | own_networks() | _kept(), methods(), _build, _trained)
+
+
+def _build(network: str) -> nn.Module:
+    return _built(network_named(network))
+
+
+@lru_cache(maxsize=64)
+def _built(spec: NetworkSpec) -> nn.Module:
+    """By what it is and not by its name, under which something else may be adopted."""
+    return build(spec.name)
+
+
+def _trained(network: str, dataset: str) -> bool:
+    """An adopted network comes with its weights, whatever the data."""
+    return network in own_networks() or has_weights(network, dataset)
+
+
+def title_of(network: str, dataset: str) -> str:
+    """`LeNet-5 · mine, 97.2 %`: what a network with its weights is called in a menu."""
+    title, (_, label), info = network_named(network).title, split_label(network), weights_info(network, dataset)
+    right = "" if info is None else f", {percent(info.test.accuracy)}"
+    return f"{title} · {label}{right}" if label else title
+
+
+def _kept() -> dict[str, NetworkSpec]:
+    """By `network@label`; what is damaged is left out, and so is what belongs to a network that is not known here."""
+    found = {}
+    for weights in kept_weights():
+        with suppress(WorkbenchError):
+            if not weights.problem:
+                found[weights.name] = replace(network_named(weights.name), name=weights.name)
+    return found
 
 
 def default_step(method: str) -> Step:
@@ -160,7 +241,3 @@ def trains(step: Step) -> bool:
 def _listed(what: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
         raise WorkbenchError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
+from ..core.training import RUNNING, Training
 from ..experiment.live import Live
 from .choices import axis_of, trains
 from .debounce import Debounce, Timer
@@ -50,10 +51,22 @@ class Engine:
         """Measure on the test data."""
         self._live.report(self._wanted())
 
-    def cancel(self) -> None:
-        """Stop what is running and what is waiting."""
+    def train(self) -> None:
+        """Train what is planned, from scratch or on from where it was stopped."""
+        plan = self._state.plan
+        if self._state.training is not None and self._state.training.outcome == RUNNING:
+            raise WorkbenchError("A training runs already; stop it first.")
+        self._live.train(plan, fresh=self._state.afresh)
+        self._state.training = Training(plan.network, plan.dataset, plan.settings.epochs, label=plan.label)
+
+    def stop_training(self) -> None:
+        """Stop the training, and nothing else."""
+        self._live.stop_training()
+
+    def cancel(self, *, training: bool = True) -> None:
+        """Stop what is running and what is waiting, but for a training that is to go on."""
         self._later.cancel()
-        self._live.cancel()
+        self._live.cancel(training=training)
 
     def file(self) -> tuple[str, bytes] | None:
         """(name, bytes) of the artifact, once the recipe is measured."""
@@ -70,7 +83,7 @@ class Engine:
         recipe = self._state.recipe
         if recipe is None:
             self._learnt = ("", "")  # the state forgets its runs when the network changes on the way
-            self.cancel()
+            self.cancel(training=False)
             return
         self._learn(recipe)
         self._state.estimate = self._live.show(recipe)

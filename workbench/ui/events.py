@@ -7,17 +7,22 @@ from collections.abc import Callable
 
 from ..core.recipe import Recipe
 from ..core.records import Run
+from ..core.training import RUNNING
 from ..experiment.live import (
     Attributed,
     Decided,
     Event,
     Failed,
     Idle,
+    Kept,
     Measured,
     Sampled,
     Sensed,
+    Trained,
+    Tuned,
     Working,
 )
+from .plans import renewed
 from .state import State
 
 EVERY_S = 0.1
@@ -48,6 +53,13 @@ class Events:
                 state.pair = pair
             case Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (state.network, state.dataset):
                 state.sensitivity = sensitivity
+            case Trained(training) if state.training is not None and state.training.outcome == RUNNING:
+                state.training = training  # nothing follows on the end of one but the next one's start
+            case Tuned(recipe, training) if self._wanted(recipe):
+                state.tuning = training
+            case Kept():
+                state.choices = state.choices.with_kept()
+                state.plan = state.plan and renewed(state.plan)
             case Working(doing, share):
                 self._working(doing, share)
             case Idle():

@@ -21,6 +21,7 @@ from .panels import (
     sensitivity,
     status,
     steps,
+    train,
 )
 from .state import State
 from .widgets import Page
@@ -42,6 +43,7 @@ def page(state: State, engine: Engine) -> w.VBox:
         layers.NAME: ("Layers", layers.panel(state)),
         sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
+        train.NAME: ("Train a network", train.panel(state, engine)),
     }
     main = w.Box([side, wide]).add_class("wb-main")
     parts = [Page(), PlotlyBundle(), w.HTML(WELCOME), pickers.panel(state), main, lower.panel(state, views)]

@@ -16,7 +16,7 @@ from ..methods import checked
 from .choices import Choices, default_step
 
 CHOICE = ("dataset", "network", "steps", "seed")
-RESULTS = ("estimate", "sample", "run", "report", "pair")
+RESULTS = ("estimate", "sample", "run", "report", "pair", "tuning")
 
 
 class State(t.HasTraits):
@@ -27,6 +27,8 @@ class State(t.HasTraits):
     Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, pair.
     `runs` are measured on validation data, by recipe key, for this network and dataset.
     """
+
+    choices = t.Any()
 
     dataset = t.Unicode()
     network = t.Unicode()
@@ -52,6 +54,11 @@ class State(t.HasTraits):
     notes = t.Tuple()
     runs = t.Dict()
     sensitivity = t.Any(None, allow_none=True)
+
+    plan = t.Any(None, allow_none=True, help="what the person would train from scratch")
+    afresh = t.Bool(False, help="begin anew where a stopped training could be gone on with")
+    training = t.Any(None, allow_none=True, help="the training from scratch, as far as it is")
+    tuning = t.Any(None, allow_none=True, help="the training that a step of the recipe asked for")
 
     busy = t.Bool(False)
     doing = t.Unicode()

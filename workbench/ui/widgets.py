@@ -51,6 +51,10 @@ class Tick(Checked, w.Checkbox):
     """Yes or no."""
 
 
+class Line(Checked, w.Text):
+    """A line of text."""
+
+
 class Menu(Checked, w.Dropdown):
     """One of a few words."""
 

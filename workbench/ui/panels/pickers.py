@@ -27,7 +27,7 @@ def panel(state: State) -> w.Box:
         groups = choices.for_methods(net.name, state.steps, state.active)
         method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
 
-    watch(state, offer, "dataset", "network", "steps", "active")
+    watch(state, offer, "dataset", "network", "steps", "active", "choices")
     return w.Box([dataset, network, method]).add_class("wb-row")
 
 
