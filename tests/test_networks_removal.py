@@ -10,8 +10,9 @@ from torch import nn
 
 from workbench.core.compressed import Compressed
 from workbench.core.context import Context
-from workbench.layers.chains import chains_of
-from workbench.layers.channels import groups_of, kept_positions, shrink
+from workbench.layers.channels import IN, OUT, Group, groups_of, kept_positions, shrink
+from workbench.layers.flow import flow_of
+from workbench.layers.watch import watch
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.networks import build, network_named, networks
 
@@ -89,17 +90,26 @@ def test_what_is_shuffled_stays_and_what_is_inside_a_unit_goes() -> None:
     network = build("shufflenet_v2")
     groups = {group.producers[0]: group for group in groups_of(network, (3, 32, 32))}
     assert not groups["stage2.1.branch.first.conv"].refusal
-    assert "go through cat" in groups["stage2.1.branch.last.conv"].refusal
+    assert "go through stage2.1.shuffle" in groups["stage2.1.branch.last.conv"].refusal
     assert not groups["head.conv"].refusal and "answer" in groups["fc"].refusal
     model = METHOD.apply(Compressed.of(network), Context(input_shape=(3, 32, 32)))
-    assert any("stage2.1.branch.last.conv whole: its channels go through cat" in note for note in model.notes)
+    assert any("go through stage2.1.shuffle" in note for note in model.notes)
 
 
 def test_original_alexnet_says_why_each_layer_stays() -> None:
     spec = network_named("alexnet")
-    chains = {chain.producer: chain for chain in chains_of(spec.build().eval())}
-    assert "norm1" in chains["conv1"].refusal and "norm2" in chains["conv2"].refusal
-    assert chains["conv3"].readers == ("conv4",) and chains["fc6"].readers == ("fc7",)
+    groups = {group.producers: group for group in flow(spec.build().eval(), spec.input_shape)}
+    assert "norm1" in groups["conv1",].refusal and "grouped" in groups["conv2",].refusal
+    assert "conv4 is a grouped" in groups["conv3",].refusal and sides(groups["fc6",], IN) == ("fc7",)
+
+
+def flow(network: nn.Module, shape: tuple[int, ...]) -> list[Group]:
+    """What following the channels finds, before anything is tried out."""
+    return flow_of(network, watch(network, shape), shape)
+
+
+def sides(group: Group, side: str) -> tuple[str, ...]:
+    return tuple(member.module for member in group.members if member.side == side)
 
 
 class Flattened(nn.Module):
@@ -123,6 +133,8 @@ def test_a_concatenation_before_a_flatten_is_never_wrong(left: int, right: int) 
     removed, difference, largest = both(network, (3, 8, 8))
     assert difference <= 1e-5 * largest
     assert removed.network.stem.out_channels == 6
+    assert removed.network.left.out_channels == left - round(0.3 * left)
+    assert removed.network.right.out_channels == right - round(0.3 * right)
 
 
 class Normed(nn.Module):
@@ -162,16 +174,18 @@ class Shuffled(nn.Module):
         return self.fc(self.flatten(self.relu2(self.twice(self.twice(self.last(x))))))
 
 
-def test_chains_by_hand() -> None:
+def test_the_way_of_the_channels_by_hand() -> None:
     network = warmed(Shuffled())
-    chains = {chain.producer: chain for chain in chains_of(network)}
-    assert chains["first"][1:] == (6, ("bn", "depthwise"), ("second",), "")
-    assert "shuffle" in chains["second"].refusal
-    assert "twice runs more than once" in chains["last"].refusal and chains["twice"].refusal
-    assert "answer" in chains["fc"].refusal
+    groups = {group.producers: group for group in flow(network, (4, 8, 8))}
+    first = groups["first",]
+    assert (first.count, sides(first, OUT), sides(first, IN)) == (6, ("first", "bn", "depthwise"), ("second",))
+    assert not first.refusal and "shuffle" in groups["second",].refusal and "answer" in groups["fc",].refusal
+    tied = groups["last", "twice"]  # it runs on its own output, so both make the same units
+    assert not tied.refusal and sides(tied, IN) == ("twice", "fc")
+    assert next(m for m in tied.members if m.module == "fc").units.tolist() == [0] * 16 + [1] * 16 + [2] * 16
     removed, difference, largest = both(network, (4, 8, 8))
     assert difference <= 1e-5 * largest and removed.network.first.out_channels == 4
-    assert removed.network.second.out_channels == 4
+    assert removed.network.second.out_channels == 4 and removed.network.twice.out_channels == 2
 
 
 def test_a_flatten_lays_each_map_out_in_a_row() -> None:

@@ -1,32 +1,31 @@
 """Which channels belong together: removing filter 3 here means removing column 3, or columns 48 to 63, there.
 
-torch-pruning's DepGraph finds that out once per architecture (Fang et al. 2023, arXiv:2301.12900), and where it
-cannot, plain chains are found without it. The result is kept as plain index maps, so that masking and removing never
-trace again, and is tried out: a group that computes something else without its units is left whole.
+That is found out once per architecture: by following every channel through the operations, and where that ends by
+torch-pruning's DepGraph (Fang et al. 2023, arXiv:2301.12900). The result is kept as plain index maps, so that masking
+and removing never trace again, and is tried out: a group that computes something else without its units is left whole.
 """
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-import torch
-import torch_pruning as tp
 from torch import Tensor, nn
 
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
 from ..core.layer import tensors_of
 from ..core.values import Array
-from .flow import flow_of
-from .group import IN, OUT, Group, Member, is_depthwise, is_grouped, produces
-from .watch import Watched, beside, tensors_in, watch
+from . import ADOPTED
+from .depgraph import depgraph_of
+from .flow import ANSWER, flow_of
+from .group import IN, OUT, Group, Member
+from .shrink import Kept, kept_positions, shrink, silence
+from .trial import Trial
+from .watch import Watched, beside, watch
 
 __all__ = ["IN", "OUT", "Group", "Member", "groups_of", "kept_positions", "shrink", "shrink_stored", "silence"]
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _PLAIN = (bool, int, float, str, tuple, list, dict, type(None))
 
 
@@ -44,7 +43,8 @@ class _Architecture:
     def __init__(self, network: nn.Module, input_shape: tuple[int, ...]) -> None:
         self.network, self.input_shape = network, input_shape
         shapes = tuple((name, tuple(t.shape)) for name, t in (*network.named_parameters(), *network.named_buffers()))
-        self.key = (type(network), repr(network), shapes, input_shape, getattr(network, ADOPTED, None))
+        about = (repr(network), shapes, _settings(network), _ties(network), getattr(network, ADOPTED, None))
+        self.key = (type(network), about, input_shape)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -68,153 +68,60 @@ def _ties(network: nn.Module) -> tuple[tuple[str, ...], ...]:
 def _traced(arch: _Architecture) -> tuple[Group, ...]:
     network = beside(arch.network).eval()
     seen = watch(network, arch.input_shape)
+    trial = Trial(network, arch.input_shape)
     order = {name: i for i, name in enumerate(seen.order)}
-    own = _tried(_refused(flow_of(network, seen, arch.input_shape), network, seen), network, arch.input_shape)
-    foreign = [] if seen.decides else _tried(_depgraph(network, arch, order), network, arch.input_shape)
-    groups = sorted(_merged(own, foreign, network, arch), key=lambda g: order.get(g.producers[0], len(order)))
+    groups = trial.tried(_usable(flow_of(network, seen, arch.input_shape), network, seen))
+    if not seen.decides and any(g.refusal not in ("", ANSWER) for g in groups):
+        groups = _with_more(groups, _usable(depgraph_of(network, arch.input_shape), network, seen), trial)
     arch.network = nn.Module()  # the key needs no weights
-    return tuple(groups)
+    return tuple(sorted(groups, key=lambda g: order.get(g.producers[0], len(order))))
 
 
-def _group(raw: Sequence[tuple[object, list[int]]], names: Mapping[nn.Module, str], order: Mapping[str, int]) -> Group:
-    members: list[Member] = []
-    producers: list[str] = []
-    refusal = ""
-    for item in raw:
-        module = item.dep.target.module
-        if module not in names:  # an element-wise or reshaping operation: nothing to shrink
-            continue
-        side = OUT if "out_channels" in item.dep.handler.__name__ else IN
-        if side == OUT and isinstance(module, nn.Conv2d | nn.Linear) and not _depthwise(module):
-            producers.append(names[module])
-        why = _why_not(module, names[module])
-        if why:
-            refusal = refusal or why
-            continue
-        units = torch.full((_positions(module, side),), -1)
-        places = torch.as_tensor(list(item.idxs))
-        if int(places.max()) >= len(units):  # DepGraph counts wrongly where a concatenation is flattened
-            refusal = refusal or f"which channels of {names[module]} belong to the same units cannot be told"
-            continue
-        units[places] = torch.as_tensor(list(item.root_idxs))
-        members.append(Member(names[module], side, units))
-    producers.sort(key=lambda name: order.get(name, 0))
-    return Group(tuple(producers), len(raw[0].idxs), tuple(members), refusal)
+def _with_more(groups: list[Group], others: list[Group], trial: Trial) -> list[Group]:
+    """`groups`, and of `others` those that are free where the former are not."""
+    taken = {name for group in groups if not group.refusal for name in group.producers}
+    more = [g for g in trial.tried([g for g in others if not taken & set(g.producers)]) if not g.refusal]
+    free = [g for g in groups if not g.refusal]
+    if not more or trial.differ(free + more):
+        return groups
+    taken |= {name for group in more for name in group.producers}
+    rest = [replace(g, producers=tuple(p for p in g.producers if p not in taken)) for g in groups if g.refusal]
+    return [*free, *more, *(g for g in rest if g.producers)]
 
 
-def _positions(module: nn.Module, side: str) -> int:
-    weight = getattr(module, "weight", None)
-    assert isinstance(weight, Tensor), f"a {type(module).__name__} has no weight to narrow"
-    return weight.shape[1 if side == IN and weight.ndim > 1 and not _depthwise(module) else 0]
+def _usable(groups: Iterable[Group], network: nn.Module, seen: Watched) -> list[Group]:
+    """A refusal for groups with a single unit, and with weights that are not their layer's alone."""
+    owners = _owners(network)
+    return [replace(g, refusal=g.refusal or _why_not_alone(g, network, seen, owners)) for g in groups]
 
 
-def _why_not(module: nn.Module, name: str) -> str:
-    if isinstance(module, nn.Conv2d) and module.groups > 1 and not _depthwise(module):
-        return f"{name} is a grouped convolution, whose groups must stay equally wide"
-    if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d):
-        return ""
-    return f"{name} is a {type(module).__name__}, which cannot be narrowed"
+def _owners(network: nn.Module) -> dict[int, list[str]]:
+    """Names of every parameter, one for each module that holds it."""
+    found: dict[int, list[str]] = {}
+    for path, module in network.named_modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                found.setdefault(id(parameter), []).append(f"{path}.{name}")
+    return found
 
 
-def _depthwise(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-
-
-def _tried(groups: Iterable[Group], network: nn.Module, input_shape: Sequence[int]) -> list[Group]:
-    """Groups with a refusal where removing units stops the network or is not the same as silencing them.
-
-    All but the last, which mostly is the answer itself, are tried at once; only when that goes wrong each one is.
-    """
-    groups = [replace(g, refusal=g.refusal or _single(g)) for g in groups]
-    free = [group for group in groups if not group.refusal]
-    suspects = free if _differ(free[:-1], network, input_shape) else free[-1:]
-    why = {id(group): _why_whole(group, network, input_shape) for group in suspects}
-    return [replace(group, refusal=group.refusal or why.get(id(group), "")) for group in groups]
-
-
-def _single(group: Group) -> str:
-    return f"{group.producers[0]} has a single unit" if group.count < 2 else ""
-
-
-def _why_whole(group: Group, network: nn.Module, input_shape: Sequence[int]) -> str:
-    example, keep = torch.zeros(1, *input_shape), torch.ones(group.count, dtype=torch.bool)
-    keep[0] = False
-    smaller = _beside(network)
-    shrink(smaller, kept_positions([(group, keep)]))
-    try:
-        with torch.no_grad():
-            same = smaller(example).shape == network(example).shape
-    except (RuntimeError, ValueError) as error:
-        return f"the network stops without a unit of it ({str(error).splitlines()[0]})"
-    if not same:
-        return f"{group.producers[0]} gives the network's answer, one unit for each class"
-    counts = "taking units out changes more than their own share, so something behind them counts or compares channels"
-    return counts if _differ([group], network, input_shape) else ""
-
-
-def _beside(network: nn.Module) -> nn.Module:
-    """A copy to shrink, which shares the tensors: shrinking replaces tensors and never writes into them."""
-    return copy.deepcopy(network, {id(t): t for t in (*network.parameters(), *network.buffers())})
-
-
-def _differ(groups: Sequence[Group], network: nn.Module, input_shape: Sequence[int]) -> bool:
-    """Whether every third unit removed and every third unit silenced are two different networks."""
-    choices = [(group, torch.arange(group.count) % 3 != 1) for group in groups]
-    silenced, smaller = copy.deepcopy(network), _beside(network)
-    for group, keep in choices:
-        silence(silenced, group, keep)
-    shrink(smaller, kept_positions(choices))
-    x = torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0))
-    try:
-        with torch.no_grad():
-            a, b = silenced(x), smaller(x)
-    except (RuntimeError, ValueError):
-        return True
-    return a.shape != b.shape or not torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
-
-
-Kept = dict[tuple[str, str], Tensor]
-"""(module, side) -> which positions of that dimension stay, bool."""
-
-
-def kept_positions(choices: Iterable[tuple[Group, Tensor]]) -> Kept:
-    """What stays of every dimension when each group keeps its units; several groups may share a dimension."""
-    kept: Kept = {}
-    for group, keep in choices:
-        assert bool(keep.any()), "a layer keeps at least one unit"
-        for member in group.members:
-            place = member.module, member.side
-            stays = member.kept(keep)
-            kept[place] = kept[place] & stays if place in kept else stays
-    return kept
-
-
-def shrink(network: nn.Module, kept: Kept) -> None:
-    """Take everything else out of `network`, in place."""
-    for (name, side), stays in kept.items():
-        module = network.get_submodule(name)
-        if bool(stays.all()) or (side == IN and _depthwise(module)):  # a depthwise layer shrinks with its outputs
-            continue
-        if isinstance(module, _NORMS):
-            for tensor in ("weight", "bias", "running_mean", "running_var"):
-                _select(module, tensor, stays, 0)
-            module.num_features = int(stays.sum())
-            continue
-        _select(module, "weight", stays, 0 if side == OUT else 1)
-        if side == OUT:
-            _select(module, "bias", stays, 0)
-        _resize(module, side, int(stays.sum()))
-
-
-def silence(network: nn.Module, group: Group, keep: Tensor) -> None:
-    """Zero what the units of a group produce and leave them in place. keep: (units,) bool."""
-    with torch.no_grad():
-        for member in group.members:
-            module = network.get_submodule(member.module)
-            if member.side == OUT or isinstance(module, _NORMS):
-                for name in ("weight", "bias"):
-                    if getattr(module, name) is not None:
-                        getattr(module, name)[~member.kept(keep)] = 0
+def _why_not_alone(group: Group, network: nn.Module, seen: Watched, owners: Mapping[int, list[str]]) -> str:
+    if group.count < 2:
+        return "it has a single unit"
+    if not seen.repeats:
+        return "the network answers differently each time it is asked, so that nothing can be compared"
+    for member in group.members:
+        module = network.get_submodule(member.module)
+        if "weight" not in module._parameters:
+            return f"the weight of {member.module} is computed from other values each time it runs"
+        for key, parameter in module._parameters.items():
+            names = [] if parameter is None else [n for n in owners[id(parameter)] if n != f"{member.module}.{key}"]
+            read = seen.reads.get(f"{member.module}.{key}")
+            if names:
+                return f"{member.module}.{key} is {names[0]} as well, which would shrink along"
+            if read:
+                return f"{member.module}.{key} is also given to {read[0]}, outside of {member.module}"
+    return ""
 
 
 def shrink_stored(model: Compressed, kept: Kept) -> None:
@@ -230,23 +137,3 @@ def shrink_stored(model: Compressed, kept: Kept) -> None:
         weight = model.network.get_submodule(name).weight
         assert isinstance(weight, Tensor)
         model.encoded[f"{name}.weight"] = Encoded.dense(weight.detach().numpy()).restrict(support)
-
-
-def _select(module: nn.Module, name: str, kept: Tensor, dim: int) -> None:
-    old = getattr(module, name, None)
-    if old is None:
-        return
-    new = old.detach().index_select(dim, torch.nonzero(kept).flatten()).clone()
-    if isinstance(old, nn.Parameter):
-        setattr(module, name, nn.Parameter(new, requires_grad=old.requires_grad))
-    else:
-        module.register_buffer(name, new)
-
-
-def _resize(module: nn.Module, side: str, size: int) -> None:
-    if isinstance(module, nn.Linear):
-        setattr(module, f"{side}_features", size)
-        return
-    if _depthwise(module):
-        module.in_channels = module.groups = size
-    setattr(module, f"{side}_channels", size)

@@ -106,22 +106,30 @@ class _Shared(_Tie):
 
 
 class _Scaled(_Tie):
-    """weight = scale * whole steps, one scale for all or one per row. scale: (g,)."""
+    """weight = scale * whole steps, one scale for all or one per row, binary ones straight through. scale: (g,)."""
 
     def __init__(self, encoded: Encoded) -> None:
         super().__init__(encoded)
         assert isinstance(encoded.values, FixedPoint | Levels)
         self.scaled = encoded.values
+        self.binary = isinstance(self.scaled, FixedPoint) and self.scaled.binary
         self.steps = self._decoded(replace(self.scaled, scale=np.ones_like(self.scaled.scale)))
 
     def start(self) -> Array:
         return self.scaled.scale
 
     def forward(self, real: Tensor) -> Tensor:
-        return self.steps * real.reshape(-1, *[1] * (self.steps.ndim - 1))
+        scale = real + (power_of_two(real) - real).detach() if self.binary else real
+        return self.steps * scale.reshape(-1, *[1] * (self.steps.ndim - 1))
 
     def values(self, real: Array) -> Values:
-        return replace(self.scaled, scale=real)
+        return replace(self.scaled, scale=power_of_two(torch.from_numpy(real)).numpy() if self.binary else real)
+
+
+def power_of_two(real: Tensor) -> Tensor:
+    """The power of two nearest in its exponent; what is not positive becomes the smallest normal number."""
+    smallest = torch.finfo(real.dtype).tiny
+    return torch.exp2(torch.round(torch.log2(real.clamp_min(smallest))))
 
 
 class _Product(_Tie):
