@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from ..core.knob import knobs_of
+from ..core.monotone import between
 from ..core.recipe import Recipe
 from ..core.records import Estimate, Run
 from ..methods import method_named
@@ -69,7 +69,7 @@ def _between(runs: dict[float, Run], value: float, knob: str) -> Estimate:
     if len(xs) == 1:
         return Estimate(ms[0].accuracy.accuracy, ms[0].file_bytes, f"the only known run, which differs in {knob}")
     inside = min(max(value, xs[0]), xs[-1])
-    accuracy = float(PchipInterpolator(xs, [m.accuracy.accuracy for m in ms])(inside))
-    size = math.exp(float(PchipInterpolator(xs, np.log([m.file_bytes for m in ms]))(inside)))
+    accuracy = between(xs, [m.accuracy.accuracy for m in ms], inside)
+    size = math.exp(between(xs, np.log([m.file_bytes for m in ms]), inside))
     where = f"{len(xs)} runs along {knob}" if inside == value else f"the nearest of {len(xs)} runs along {knob}"
     return Estimate(min(max(accuracy, 0.0), 1.0), size, where)

@@ -69,12 +69,13 @@ class App:
 def show(*, threads: int = 2) -> App:
     """Make the app. threads: how many torch may use; many pages share a machine.
 
-    Under Voila with preheated kernels everything slow happens before somebody asks for the page.
+    Under Voila with preheated kernels everything slow, the first curve included, happens before somebody asks for
+    the page.
     """
     torch.set_num_threads(threads)
-    app = App()
+    app = App().start()
     if os.environ.get("VOILA_PREHEAT") == "True":
         from voila.utils import wait_for_request
 
         wait_for_request()
-    return app.start()
+    return app

@@ -23,10 +23,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "allow_template_override": "NO",
         "allow_theme_override": "NOTEBOOK",
         "file_allowlist": ["(?!).*"],
+        "extension_denylist": ["jupyterlab-plotly"],
     },
     "MappingKernelManager": {"cull_interval": 60, "cull_idle_timeout": 600, "cull_connected": False},
 }
-"""Visitors get no file and no source; a kernel that nobody is connected to ends after ten minutes."""
+"""Visitors get no file and no source; a kernel that nobody is connected to ends after ten minutes. plotly's extension
+would send every page the drawing library a second time."""
 
 
 def notebook() -> Path:

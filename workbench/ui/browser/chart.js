@@ -11,6 +11,7 @@ export default {
     const box = el.appendChild(document.createElement("div"));
     const Plotly = await library();
     let width = 0;
+    let due = false;
     let last = Promise.resolve();
 
     const draw = () => {
@@ -23,6 +24,12 @@ export default {
       const react = () => Plotly.react(box, data, { ...layout, width, autosize: false }, options).then(listen);
       last = last.then(react).catch((error) => console.error(error));
     };
+    // Only the newest figure is drawn, and after the numbers beside it are on the screen: a drawing takes many frames.
+    const soon = () => {
+      if (due) return;
+      due = true;
+      requestAnimationFrame(() => setTimeout(() => ((due = false), draw())));
+    };
     const listen = () => {
       el.dataset.drawn = String(1 + Number(el.dataset.drawn || 0));
       if (box.dataset.listens) return;
@@ -34,16 +41,16 @@ export default {
     };
     const fade = () => el.classList.toggle("wb-old", model.get("old"));
     const resized = new ResizeObserver(() => {
-      if (el.clientWidth && el.clientWidth !== width) draw();
+      if (el.clientWidth && el.clientWidth !== width) soon();
     });
 
-    model.on("change:figure", draw);
+    model.on("change:figure", soon);
     model.on("change:old", fade);
     resized.observe(el);
     draw();
     return () => {
       resized.disconnect();
-      model.off("change:figure", draw);
+      model.off("change:figure", soon);
       model.off("change:old", fade);
       Plotly.purge(box);
     };
