@@ -15,12 +15,14 @@ import msgspec
 
 from . import __version__
 from .core.errors import Cancelled, WorkbenchError
-from .core.knob import knobs_of, spelled
+from .core.knob import knobs_of
 from .core.progress import Progress
 from .core.recipe import Recipe
-from .core.records import Measurement, Run, Sensitivity, measurement_json
-from .data import SPLITS, datasets, load_dataset
+from .core.records import measurement_json
+from .data import SPLITS, datasets, load_dataset, set_root
+from .experiment.allocate import allocate_within
 from .experiment.file import measure_file
+from .experiment.named import network_from
 from .experiment.run import run
 from .experiment.sensitivity import scan
 from .experiment.subject import subject_named
@@ -28,6 +30,7 @@ from .methods import methods, parse_step
 from .networks import network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
+from .texts import allocation_text, coders_text, columns, measurement_text, method_text, run_text, sensitivity_text
 from .train.settings import TrainSettings, recommended
 from .train.weights import train_to_file
 
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     try:
         options = parser().parse_args(argv)
+        if getattr(options, "data_root", None) is not None:
+            set_root(options.data_root)
         options.run(options)
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
@@ -76,8 +81,17 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None]
 
 
 def _subject(command: Any) -> None:
-    command.add_argument("--network", required=True, metavar="N", help="see `workbench networks`")
+    command.add_argument("--network", required=True, metavar="N", help="see `workbench networks`, or FILE.py:FACTORY")
     command.add_argument("--dataset", required=True, metavar="D", help="see `workbench datasets`")
+    _data_root(command)
+
+
+def _data_root(command: Any) -> None:
+    command.add_argument("--data-root", type=Path, metavar="DIR", help="look for data in this folder first")
+
+
+def _weights(command: Any) -> None:
+    command.add_argument("--weights", type=Path, metavar="FILE", help="the network's weights (.safetensors)")
 
 
 def _app(commands: Any) -> None:
@@ -88,17 +102,19 @@ def _app(commands: Any) -> None:
     command.add_argument("--token", default="", help="ask visitors for this token")
     command.add_argument("--preheat", type=int, default=1, metavar="K", help="kernels kept ready (default 1)")
     command.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    _data_root(command)
 
 
 def _lists(commands: Any) -> None:
     _command(commands, "methods", run_methods, "list the methods with their knobs")
     _command(commands, "networks", run_networks, "list the networks")
-    _command(commands, "datasets", run_datasets, "list the datasets")
+    _data_root(_command(commands, "datasets", run_datasets, "list the datasets"))
 
 
 def _compress(commands: Any) -> None:
     command = _command(commands, "compress", run_compress, "compress a network and measure the file on test data")
     _subject(command)
+    _weights(command)
     command.add_argument(
         "--step", action="append", required=True, metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
     )
@@ -110,6 +126,8 @@ def _evaluate(commands: Any) -> None:
     command = _command(commands, "evaluate", run_evaluate, "read a compressed network back and measure it on test data")
     command.add_argument("file", type=Path)
     command.add_argument("--dataset", metavar="D", help="the one it was made on by default")
+    command.add_argument("--network", metavar="FILE.py:FACTORY", help="the code of a network of your own")
+    _data_root(command)
 
 
 def _inspect(commands: Any) -> None:
@@ -120,8 +138,12 @@ def _inspect(commands: Any) -> None:
 def _sensitivity(commands: Any) -> None:
     command = _command(commands, "sensitivity", run_sensitivity, "compress each layer alone, on validation data")
     _subject(command)
+    _weights(command)
     command.add_argument("--method", required=True, metavar="ID[:knob=value,...]", help="see `workbench methods`")
     command.add_argument("--levels", type=int, default=10, help="knob values per layer, 2 to 100 (default 10)")
+    command.add_argument(
+        "--lose", type=float, metavar="SHARE", help="also choose each layer's value so that all lose at most SHARE"
+    )
     command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
 
 
@@ -135,6 +157,10 @@ def _train(commands: Any) -> None:
         command.add_argument(
             flag, dest=name, metavar="V", help=f"{knob.help} ({knob}; default: what suits the network)"
         )
+
+
+def _network(options: argparse.Namespace) -> str:
+    return network_from(options.network, options.dataset, weights=options.weights, progress=progress())
 
 
 def progress() -> Progress:
@@ -154,13 +180,6 @@ def emit(options: argparse.Namespace, document: object, text: Callable[[], str])
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() if options.json else text())
-
-
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Rows of cells as aligned text, the first row being the head."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
 
 
 def run_app(options: argparse.Namespace) -> None:
@@ -194,16 +213,7 @@ def run_methods(options: argparse.Namespace) -> None:
         }
         for name, cls in methods().items()
     ]
-    emit(options, document, lambda: "\n\n".join(map(_method_text, methods())))
-
-
-def _method_text(name: str) -> str:
-    cls = methods()[name]
-    rows = [
-        (f"  {key}={spelled(knob.default)}", f"{knob.help} ({knob})", "<- axis" if key == cls.axis else "")
-        for key, knob in knobs_of(cls).items()
-    ]
-    return f"{name}  {cls.title}. {cls.citation}\n{columns(rows)}"
+    emit(options, document, lambda: "\n\n".join(map(method_text, methods())))
 
 
 def run_networks(options: argparse.Namespace) -> None:
@@ -245,7 +255,7 @@ def run_datasets(options: argparse.Namespace) -> None:
 def run_compress(options: argparse.Namespace) -> None:
     """Run a recipe and measure the file on the test split."""
     steps = tuple(map(parse_step, options.step))
-    recipe = Recipe(options.network, options.dataset, steps, options.seed)
+    recipe = Recipe(_network(options), options.dataset, steps, options.seed)
     result = run(recipe, split="test", progress=progress())
     if options.output is not None:
         save_bytes(options.output, result.data)
@@ -254,7 +264,7 @@ def run_compress(options: argparse.Namespace) -> None:
         "file": None if options.output is None else str(options.output),
         **{key: getattr(result.run, key) for key in ("recipe", "layers", "stages", "notes", "provenance")},
     }
-    emit(options, document, lambda: _run_text(result.run))
+    emit(options, document, lambda: run_text(result.run))
 
 
 def save_bytes(path: Path, data: bytes) -> None:
@@ -267,51 +277,13 @@ def save_bytes(path: Path, data: bytes) -> None:
         raise WorkbenchError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def _run_text(made: Run) -> str:
-    rows = [("layer", "shape", "non-zero", "bytes", "bits/weight", "MACs", "stored as")]
-    rows += [
-        (
-            r.layer,
-            "x".join(map(str, r.shape)),
-            f"{r.nonzeros:,}",
-            f"{r.file_bytes:,}",
-            f"{r.bits_per_weight:.2f}",
-            f"{r.macs:,}",
-            r.stored_as,
-        )
-        for r in made.layers
-    ]
-    return "\n".join(
-        [_measurement_text(made.measurement), "", columns(rows), *(["", *made.notes] if made.notes else [])]
-    )
-
-
-def _measurement_text(m: Measurement) -> str:
-    low, high = m.accuracy.interval
-    lines = [
-        f"accuracy  {100 * m.accuracy.accuracy:.2f} % ({100 * low:.2f} to {100 * high:.2f}) on "
-        f"{m.accuracy.n} {m.accuracy.split} images",
-        f"file      {m.file_bytes:,} bytes, {m.compression_ratio:.1f} times smaller than {m.dense_bytes:,} dense bytes",
-        f"          {', '.join(f'{part} {size:,}' for part, size in m.bytes_by_part.items())}",
-        f"weights   {m.nonzeros:,} of {m.parameters:,} are not zero",
-        f"MACs      {m.macs:,} of {m.dense_macs:,}",
-    ]
-    if m.latency is not None:
-        t = m.latency
-        lines.append(
-            f"time      {t.median_ms:.2f} ms ({t.low_ms:.2f} to {t.high_ms:.2f}) for a batch of {t.batch}, "
-            f"{t.threads} threads, {t.device}; {m.arithmetic}"
-        )
-    return "\n".join(lines)
-
-
 def run_evaluate(options: argparse.Namespace) -> None:
     """Read a file back and measure it on the test split."""
-    loaded = load(options.file)
+    loaded = load(options.file, code=options.network or "")
     dataset = load_dataset(options.dataset or str(loaded.header["dataset"]), progress())
     measured = measure_file(loaded, dataset, split="test", progress=progress())
     document = {**measurement_json(measured), "network": loaded.header["network"], "dataset": dataset.name}
-    emit(options, document, lambda: _measurement_text(measured))
+    emit(options, document, lambda: measurement_text(measured))
 
 
 def run_inspect(options: argparse.Namespace) -> None:
@@ -336,15 +308,11 @@ def run_inspect(options: argparse.Namespace) -> None:
         "tensors": tensors,
     }
     head = ("tensor", "shape", "stored", "values", "support", "coders", "bytes")
-    shown = {"shape": lambda shape: "x".join(map(str, shape)), "coders": _coders_text}
+    shown = {"shape": lambda shape: "x".join(map(str, shape)), "coders": coders_text}
     rows = [(shown.get(key, str)(value) for key, value in tensor.items()) for tensor in tensors]
     parts = columns([("part", "bytes"), *artifact.parts.items(), ("file", artifact.file_bytes)])
     recipe = msgspec.json.encode(artifact.header.get("recipe")).decode()
     emit(options, document, lambda: "\n\n".join([parts, columns([head, *map(tuple, rows)]), f"recipe {recipe}"]))
-
-
-def _coders_text(coders: dict[str, str]) -> str:
-    return ", ".join(f"{part} {coder}" for part, coder in coders.items()) or "-"
 
 
 def run_sensitivity(options: argparse.Namespace) -> None:
@@ -352,35 +320,35 @@ def run_sensitivity(options: argparse.Namespace) -> None:
     if not 2 <= options.levels <= 100:
         raise WorkbenchError(f"sensitivity: levels must be an integer in [2, 100]; got {options.levels}.")
     step = parse_step(options.method)
-    subject = subject_named(options.network, options.dataset, progress())
+    subject = subject_named(_network(options), options.dataset, progress())
     found = list(scan(step, subject, seed=options.seed, levels=options.levels, progress=progress()))[-1]
-    emit(options, found, lambda: _sensitivity_text(found))
+    if options.lose is None:
+        emit(options, found, lambda: sensitivity_text(found))
+        return
+    recipe = Recipe(subject.name, options.dataset, (step,), options.seed)
+    made = allocate_within(recipe, 0, found, options.lose, subject, progress())
+    document = {"sensitivity": found, "allocation": made, "step": str(made.step)}
+    emit(options, document, lambda: "\n\n".join([sensitivity_text(found), allocation_text(made, found)]))
 
 
-def _sensitivity_text(found: Sensitivity) -> str:
-    values = sorted({p.value for p in found.points})
-    cells = {(p.layer, p.value): f"{100 * p.accuracy.accuracy:.1f}" for p in found.points}
-    rows = [("layer", *(f"{v:g}" for v in values))]
-    rows += [(name, *(cells.get((name, v), "-") for v in values)) for name in found.layers]
-    refused = [f"{layer}: {why}" for layer, why in found.refused.items()]
-    dense = (
-        f"dense {100 * found.dense.accuracy:.1f} % on {found.dense.n} {found.dense.split} images; columns: {found.knob}"
-    )
-    return "\n".join([dense, columns(rows), *refused])
+def _train_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, checked."""
+    knobs = knobs_of(TrainSettings)
+    given = {name: getattr(options, name) for name in knobs}
+    return {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}
 
 
 def run_train(options: argparse.Namespace) -> None:
     """Train from scratch, choosing on validation, and write the weights with how they came about."""
-    network_named(options.network)
+    parsed = _train_settings(options)
+    network = network_from(options.network, options.dataset, seed=parsed.get("seed", 0), progress=progress())
+    network_named(network)
     load_dataset(options.dataset, progress())
-    given = {name: getattr(options, name) for name in knobs_of(TrainSettings)}
-    knobs = knobs_of(TrainSettings)
-    parsed = {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}
-    settings = replace(recommended(options.network, options.dataset), **parsed)
-    plain = re.sub(r"[^\w.-]+", "_", f"{options.network}-{options.dataset}")  # names may hold paths
+    settings = replace(recommended(network, options.dataset), **parsed)
+    plain = re.sub(r"[^\w.-]+", "_", f"{network}-{options.dataset}")  # names may hold paths
     out = options.output or Path(f"{plain}.safetensors")
     info = train_to_file(
-        options.network, options.dataset, settings=settings, teacher=options.teacher or "", out=out, progress=progress()
+        network, options.dataset, settings=settings, teacher=options.teacher or "", out=out, progress=progress()
     )
     emit(
         options,

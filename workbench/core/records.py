@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from .recipe import Recipe
+from .recipe import Recipe, Step
 
 Z95 = 1.959963984540054
 
@@ -80,7 +80,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One weight tensor after compression, beside what it was. A removed tensor has no row."""
+    """One weight tensor after compression, beside what it was. A removed tensor has no row.
+
+    whole: the layer of the dense network that it is, or is a part of.
+    """
 
     layer: str
     kind: str
@@ -93,6 +96,7 @@ class LayerRow:
     stored_as: str
     methods: tuple[str, ...] = ()
     note: str = ""
+    whole: str = ""
 
     @property
     def bits_per_weight(self) -> float:
@@ -226,6 +230,34 @@ class Sensitivity:
     complete: bool = False
     layers: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LayerChoice:
+    """The value of a knob that was chosen for one layer, and why; None where the step leaves the layer alone.
+
+    accuracy: with this layer alone compressed so.
+    """
+
+    layer: str
+    value: float | None
+    accuracy: Accuracy | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A step whose layers have values of their own, chosen from a sensitivity scan.
+
+    tolerance: of lost accuracy, for each layer alone; lost: of the whole recipe, measured on the scan's split, or
+    None while it is not measured.
+    """
+
+    step: Step
+    knob: str
+    tolerance: float
+    choices: tuple[LayerChoice, ...]
+    lost: float | None = None
 
 
 def measurement_json(m: Measurement) -> dict[str, object]:
