@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
-from ..core.layer import tensors_of
 from ..core.values import Array
-from . import ADOPTED
+from .architecture import Architecture, owners_of
 from .depgraph import depgraph_of
 from .flow import ANSWER, flow_of
 from .group import IN, OUT, Group, Member
@@ -26,7 +25,6 @@ from .trial import Trial
 from .watch import Watched, beside, watch
 
 __all__ = ["IN", "OUT", "Group", "Member", "groups_of", "kept_positions", "shrink", "shrink_stored", "silence"]
-_PLAIN = (bool, int, float, str, tuple, list, dict, type(None))
 
 
 def groups_of(network: nn.Module, input_shape: Sequence[int]) -> tuple[Group, ...]:
@@ -34,38 +32,11 @@ def groups_of(network: nn.Module, input_shape: Sequence[int]) -> tuple[Group, ..
 
     input_shape: (channels, height, width). WorkbenchError when the network cannot be traced.
     """
-    return _traced(_Architecture(network, tuple(input_shape)))
-
-
-class _Architecture:
-    """A cache key: two networks with equal module trees and shapes share their groups."""
-
-    def __init__(self, network: nn.Module, input_shape: tuple[int, ...]) -> None:
-        self.network, self.input_shape = network, input_shape
-        shapes = tuple((name, tuple(t.shape)) for name, t in (*network.named_parameters(), *network.named_buffers()))
-        about = (repr(network), shapes, _settings(network), _ties(network), getattr(network, ADOPTED, None))
-        self.key = (type(network), about, input_shape)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Architecture) and self.key == other.key
-
-
-def _settings(network: nn.Module) -> str:
-    """Plain attributes of modules that people wrote: their forward may do something else with other values."""
-    own = [(name, m) for name, m in network.named_modules() if not type(m).__module__.startswith("torch.")]
-    plain = [(name, {k: v for k, v in vars(m).items() if k[:1] != "_" and isinstance(v, _PLAIN)}) for name, m in own]
-    return repr([(name, kept) for name, kept in plain if kept != {"training": False}])
-
-
-def _ties(network: nn.Module) -> tuple[tuple[str, ...], ...]:
-    return tuple(names for names, _ in tensors_of(network) if len(names) > 1)
+    return _traced(Architecture(network, tuple(input_shape)))
 
 
 @lru_cache(maxsize=64)
-def _traced(arch: _Architecture) -> tuple[Group, ...]:
+def _traced(arch: Architecture) -> tuple[Group, ...]:
     network = beside(arch.network).eval()
     seen = watch(network, arch.input_shape)
     trial = Trial(network, arch.input_shape)
@@ -91,18 +62,8 @@ def _with_more(groups: list[Group], others: list[Group], trial: Trial) -> list[G
 
 def _usable(groups: Iterable[Group], network: nn.Module, seen: Watched) -> list[Group]:
     """A refusal for groups with a single unit, and with weights that are not their layer's alone."""
-    owners = _owners(network)
+    owners = owners_of(network)
     return [replace(g, refusal=g.refusal or _why_not_alone(g, network, seen, owners)) for g in groups]
-
-
-def _owners(network: nn.Module) -> dict[int, list[str]]:
-    """Names of every parameter, one for each module that holds it."""
-    found: dict[int, list[str]] = {}
-    for path, module in network.named_modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                found.setdefault(id(parameter), []).append(f"{path}.{name}")
-    return found
 
 
 def _why_not_alone(group: Group, network: nn.Module, seen: Watched, owners: Mapping[int, list[str]]) -> str:

@@ -46,7 +46,8 @@ class FactorisedConv2d(nn.Module):
     def __init__(self, like: nn.Conv2d, rank: int, wide_first: bool) -> None:
         super().__init__()
         self.wide_first = wide_first
-        wide = {"stride": like.stride, "padding": like.padding, "dilation": like.dilation}
+        wide: dict[str, Any] = {"stride": like.stride, "padding": like.padding, "dilation": like.dilation}
+        wide["padding_mode"] = like.padding_mode
         size, bias = like.kernel_size, like.bias is not None
         if wide_first:
             self.first = nn.Conv2d(like.in_channels, rank, size, bias=False, **wide)
@@ -65,7 +66,8 @@ class FactorisedConv2d(nn.Module):
             "sizes": [self.first.in_channels, self.first.out_channels, self.second.out_channels],
             "kernel": list(wide.kernel_size),
             "stride": list(wide.stride),
-            "padding": list(wide.padding),
+            "padding": wide.padding if isinstance(wide.padding, str) else list(wide.padding),
+            "padding_mode": wide.padding_mode,
             "dilation": list(wide.dilation),
             "bias": self.second.bias is not None,
             "wide_first": self.wide_first,
@@ -74,9 +76,11 @@ class FactorisedConv2d(nn.Module):
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> FactorisedConv2d:
         cin, rank, cout = _sizes(spec["sizes"], 3)
-        kernel, stride, padding, dilation = (_sizes(spec[k], 2) for k in ("kernel", "stride", "padding", "dilation"))
+        kernel, stride, dilation = (_sizes(spec[k], 2) for k in ("kernel", "stride", "dilation"))
+        padding = spec["padding"] if spec["padding"] in ("same", "valid") else _sizes(spec["padding"], 2)
+        mode = str(spec.get("padding_mode", "zeros"))
         with torch.device("meta"):
-            like = nn.Conv2d(cin, cout, kernel, stride, padding, dilation, bias=bool(spec["bias"]))
+            like = nn.Conv2d(cin, cout, kernel, stride, padding, dilation, bias=bool(spec["bias"]), padding_mode=mode)
         return cls(like, rank, bool(spec["wide_first"]))
 
     def product(self) -> Tensor:

@@ -16,6 +16,7 @@ from ...core.memo import remember
 from ...core.method import ModelMethod, chosen
 from ...core.order import FACTORS
 from ...layers.factorised import FactorisedConv2d, FactorisedLinear
+from ...layers.swap import fixtures
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,13 @@ class Tsvd(ModelMethod):
     )
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
-        targets = chosen(self, model, context)
+        targets, fixed = chosen(self, model, context), fixtures(model.network, context.input_shape)
         for i, layer in enumerate(targets):
             context.progress(f"{self.title}: {layer.name}", i / len(targets))
-            self.at(layer.name, context)._factorise(model, layer)
+            if layer.name in fixed:
+                model.note(f"{self.id()} left {layer.name} whole: {fixed[layer.name]}.")
+            else:
+                self.at(layer.name, context)._factorise(model, layer)
         return model
 
     def _factorise(self, model: Compressed, layer: Layer) -> None:
@@ -61,8 +65,7 @@ class Tsvd(ModelMethod):
             return
         root = s[:rank].sqrt()
         factors = self._layer(module, u[:, :rank] * root, root[:, None] * vh[:rank])
-        parent, _, name = layer.name.rpartition(".")
-        setattr(model.network.get_submodule(parent), name, factors.eval())
+        model.replace(layer, factors)
 
     def _rank(self, s: Tensor) -> int:
         if self.choose == "rank_share":
