@@ -67,8 +67,8 @@ def view(training: Training | None, *, name: str = "") -> TrainingView:
 
 def figure(view: TrainingView, *, dark: bool = False) -> go.Figure:
     """Two plots over the same epochs, or the loss alone where no accuracy is measured."""
-    if not view.epochs:
-        return empty(view.title, NOTHING, dark=dark, height=300)
+    if not view.loss.x and not view.running.x:
+        return empty(view.title, view.state or NOTHING, dark=dark, height=300)
     both = bool(view.best) or not view.loss.x
     drawn = blank(view.title, view.state, dark=dark, height=520 if both else 340)
     _draw_loss(drawn, view, dark)

@@ -14,6 +14,16 @@ FIRST = ("epochs", "learning_rate", "batch")
 """Settings that are always shown, in this order."""
 TEACHING = ("temperature", "teacher_weight")
 """Settings that say nothing without a teacher."""
+STEPPING = ("step_epochs", "step_factor")
+"""Settings that say nothing unless the schedule is step."""
+TITLES = {
+    "epochs": "training epochs",
+    "learning_rate": "highest learning rate",
+    "batch": "images per step",
+    "temperature": "teacher temperature",
+    "seed": "training seed",
+}
+"""What is called otherwise than its setting, for no two controls of the page may have the same name."""
 NOT_SHOWN = ("threads",)
 """A page's visitor does not take more of the machine than was given."""
 

@@ -11,7 +11,7 @@ from ...core.knob import Value, knobs_of
 from ...train.settings import TrainSettings
 from ..controls import Control
 from ..guard import guard, when_seen
-from ..plans import FIRST, NOT_SHOWN, TEACHING, planned, turned
+from ..plans import FIRST, NOT_SHOWN, STEPPING, TEACHING, TITLES, planned, turned
 from ..state import State
 from ..widgets import Picker
 
@@ -52,6 +52,8 @@ def settings(state: State) -> w.VBox:
     """A few settings at once, the others behind a button."""
     knobs = {name: knob for name, knob in knobs_of(TrainSettings).items() if name not in NOT_SHOWN}
     controls = {name: Control(name, knob, _turn(state, name), state.refuse) for name, knob in knobs.items()}
+    for name, title in TITLES.items():
+        controls[name].input.description = title
     few = w.Box([controls[name].widget for name in FIRST]).add_class("wb-row")
     rest = w.Box([control.widget for name, control in controls.items() if name not in FIRST]).add_class("wb-row")
     more = w.Button(tooltip="Optimizer, schedule, augmentation and the rest")
@@ -69,8 +71,9 @@ def settings(state: State) -> w.VBox:
     def show() -> None:
         for name, control in controls.items():
             control.show(getattr(state.plan.settings, name))
-        for name in TEACHING:
-            controls[name].widget.layout.display = "" if state.plan.teacher else "none"
+        for name in (*TEACHING, *STEPPING):
+            matters = state.plan.teacher if name in TEACHING else state.plan.settings.schedule == "step"
+            controls[name].widget.layout.display = "" if matters else "none"
 
     more.on_click(guard(state, toggle))
     fold()

@@ -54,7 +54,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     stop.on_click(guard(state, lambda _button: engine.stop_training()))
     use.on_click(guard(state, take))
     when_seen(state, NAME, show, "plan", "training", "afresh")
-    name = w.Box([label]).add_class("wb-knob")
+    name = w.Box([label], layout=w.Layout(max_width="420px")).add_class("wb-knob")
     return w.VBox([name, w.Box([start, stop, use, afresh]).add_class("wb-buttons"), left, said])
 
 
