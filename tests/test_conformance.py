@@ -310,10 +310,17 @@ def lent_fit(model, context, *, epochs, learning_rate, loss=None):
     return model.copy()
 
 
+def lent(shape: tuple[int, ...], teacher: nn.Module) -> Context:
+    """All that a method may ask for: random images, all of class 0, and a training that changes nothing."""
+    images = torch.rand(64, *shape, generator=torch.Generator().manual_seed(0))
+    batch = Batch(images, torch.zeros(64, dtype=torch.int64))
+    return Context(input_shape=shape, calibration=batch, teacher=teacher, fit=lent_fit)
+
+
 @each_method
 def test_one_by_one_weights(name):
     network = OneByOne().eval()
-    context = Context(input_shape=(1, 4, 4), teacher=network, fit=lent_fit)
+    context = lent((1, 4, 4), network)
     model = Compressed.of(network)
     for planned in plan(Recipe("n", "d", (METHODS[name]().step(),)), network):
         model = run_step(planned, model, context)
@@ -339,7 +346,7 @@ def test_masked_equals_removed(name, branched):
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     for value in knobs_of(cls)[cls.axis].grid(4):
         method = cls(**{cls.axis: value})
-        context = Context(input_shape=shape, teacher=network, fit=lent_fit)
+        context = lent(shape, network)
         masked = method.masked(Compressed.of(network), context).network(x)
         removed = method.apply(Compressed.of(network), context).network(x)
         assert torch.allclose(masked, removed, atol=1e-4)

@@ -103,7 +103,7 @@ class Taylor(Criterion):
         scores = []
         for i in range(len(groups)):
             change = found[f"{i} gradient"] - (found[f"{i} curvature"] / 2 if second else 0.0)
-            means = torch.stack([part.mean(0) for part in change.double().split(self.batch)])
+            means = torch.stack([part.mean(0) for part in torch.split(change.double(), self.batch)])
             scores.append(means.square().mean(0))
         return scores
 

@@ -1,10 +1,11 @@
-"""What every filter criterion shares: rank the units of a layer, couple channels, mask them or take them out."""
+"""What every filter method shares: rank the units of a layer, couple channels, mask them or take them out."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,109 +17,154 @@ from ...core.knob import knob
 from ...core.method import StructuredMethod, chosen
 from ...core.order import SHAPE
 from ...core.records import Decision
-from ...layers.channels import IN, Group, groups_of, kept_positions, shrink_stored, silence
-from ._scores import histogram
+from ...layers.channels import Group, groups_of, kept_positions, shrink_stored, silence
+from ._criteria import Criterion
+from ._scores import histogram, kept_lowest
+
+Quota = Callable[[Group], int]
+"""How many units of a group are to go."""
+
+
+class Ranked(NamedTuple):
+    """A group, the scores of its units and what decides between equal ones: (units,) both."""
+
+    group: Group
+    scores: Tensor
+    ties: Tensor | None
 
 
 class Choice(NamedTuple):
-    """What to do with one group. scores: (units,), keep: (units,) bool."""
+    """What to do with one group. scores: (units,), keep: (units,) bool; cut: the highest score that went."""
 
     group: Group
     scores: Tensor
     keep: Tensor
+
+    @property
+    def cut(self) -> float | None:
+        gone = self.scores[~self.keep]
+        return float(gone.max()) if gone.numel() else None
 
 
 @dataclass(frozen=True)
 class FilterMethod(StructuredMethod):
     """Removes the lowest-scored share of every layer's filters with their maps and the consumers' input slices.
 
-    Layers that a sum ties together form one group; its score is the sum over the layers, and of their own ratios the
-    smallest holds. A subclass gives `score`.
+    Layers that a sum ties together form one group, scored as the criterion says; of their own ratios the smallest
+    holds. A subclass gives `ranking`.
     """
 
     sets = SHAPE
     axis = "pruning_ratio"
     neutral = {"pruning_ratio": 0.0}
     grows = False
-    acts_on = (CONV,)
-    criterion = ""
+    acts_on: ClassVar[tuple[str, ...]] = (CONV,)
 
     pruning_ratio: float = knob(0.3, "share of a layer's filters that are removed", low=0.0, high=0.9, step=0.01)
 
     @abstractmethod
-    def score(self, weight: Tensor) -> Tensor:
-        """Importance of each filter. weight: (out, in, kh, kw) -> (out,), the lowest go first."""
+    def ranking(self) -> Criterion:
+        """What ranks the units, with this method's settings."""
 
-    def ignores_removed_inputs(self) -> bool:
-        """Whether a filter's score leaves out the input channels that an earlier layer has lost."""
-        return False
+    def scores(self, network: nn.Module, context: Context, groups: Sequence[Group]) -> list[Tensor]:
+        """Importance of the units of each group, the lowest go first: (units,)."""
+        own = {name: self.at(name, context).ranking() for group in groups for name in group.producers}
+        if set(own.values()) <= {self.ranking()}:
+            return self.ranking().groups(network, context, groups)
+        each = {name: ranking.layers(network, context, [name])[name] for name, ranking in own.items()}
+        return [self.ranking().join([each[name] for name in group.producers]) for group in groups]
 
-    def choose(self, model: Compressed, context: Context) -> list[Choice]:
+    def ties(self, network: nn.Module, context: Context, groups: Sequence[Group]) -> list[Tensor | None]:
+        """What ranks units of equal score, (units,) for each group; None for the order in which they stand."""
+        return [None] * len(groups)
+
+    def ratio(self, group: Group, context: Context) -> float:
+        """The share of a group's units that is to go."""
+        return min(self.at(name, context).pruning_ratio for name in group.producers)
+
+    def kept(self, ranked: Sequence[Ranked], quota: Quota, context: Context) -> list[Tensor]:
+        """Which units of each group stay, one at least: (units,) bool."""
+        return [kept_lowest(own.scores, quota(own.group), own.ties) for own in ranked]
+
+    def choose(self, model: Compressed, context: Context, quota: Quota | None = None) -> list[Choice]:
         """The units to keep in every group that the step acts on; notes on `model` say what stays untouched."""
         wanted = {layer.name for layer in chosen(self, model, context)}
-        choices: list[Choice] = []
-        lost: dict[str, Tensor] = {}
-        for group in groups_of(model.network, context.input_shape):
-            mine = [name for name in group.producers if name in wanted]
-            if not mine or not self._allowed(group, mine, wanted, model):
-                continue
-            scores = sum(
-                (self.at(name, context).score(self._seen(model.network, name, lost)) for name in group.producers),
-                torch.zeros(()),
-            )
-            ratio = min(self.at(name, context).pruning_ratio for name in group.producers)
-            choice = Choice(group, scores, _keep(scores, ratio))
-            for member in (m for m in group.members if m.side == IN):
-                gone = ~member.kept(choice.keep)
-                lost[member.module] = lost.get(member.module, torch.zeros_like(gone)) | gone
-            choices.append(choice)
+        groups = [g for g in groups_of(model.network, context.input_shape) if self._allowed(g, wanted, model)]
+        if not groups:
+            return []
+        scores = self.scores(model.network, context, groups)
+        ties = self.ties(model.network, context, groups)
+        ranked = [Ranked(*parts) for parts in zip(groups, scores, ties, strict=True)]
+        keeps = self.kept(ranked, quota or (lambda group: round(self.ratio(group, context) * group.count)), context)
+        choices = [Choice(own.group, own.scores, keep) for own, keep in zip(ranked, keeps, strict=True)]
+        for choice, tie in zip(choices, ties, strict=True):
+            if tie is None:
+                self._say_if_blind(model, choice)
         return choices
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
-        choices = self.choose(model, context)
+        context.progress(self.title, 0.0)
+        self.record(model, self.remove(model, context), context)
+        return model
+
+    def remove(self, model: Compressed, context: Context, quota: Quota | None = None) -> list[Choice]:
+        """Take the units out of `model` itself; what was chosen, and why."""
+        choices = self.choose(model, context, quota)
         masked = self._silenced(model.copy(), choices)
         for i, choice in enumerate(choices):
             context.progress(f"{self.title}: {choice.group.producers[0]}", i / len(choices))
-            self._record(model, choice)
         shrink_stored(model, kept_positions((choice.group, choice.keep) for choice in choices))
         self._compare(masked.network, model.network, context)
-        return model
+        return choices
 
     def masked(self, model: Compressed, context: Context) -> Compressed:
         return self._silenced(model, self.choose(model, context))
+
+    def record(self, model: Compressed, choices: Sequence[Choice], context: Context) -> None:
+        """Why, for the figures, and a note where nothing went that should have."""
+        for choice in choices:
+            model.decisions = (*model.decisions, *self._decisions(model, choice))
+            ratio, count = self.ratio(choice.group, context), len(choice.keep)
+            if choice.cut is None and ratio and round(ratio * count) < 1:
+                names = ", ".join(choice.group.producers)
+                self._say(model, f"removed nothing from {names}: {ratio:g} of {count} is under one.")
+
+    def _decisions(self, model: Compressed, choice: Choice) -> list[Decision]:
+        counts = histogram(choice.scores.numpy(), choice.keep.numpy())
+        scores, kept = tuple(choice.scores.tolist()), tuple(choice.keep.tolist())
+        title, gone = self.ranking().title, kept.count(False)
+        units = [
+            "filter" if isinstance(model.network.get_submodule(name), nn.Conv2d) else "neuron"
+            for name in choice.group.producers
+        ]
+        return [
+            Decision(name, self.id(), title, unit, choice.cut, len(kept), gone, scores, kept, counts)
+            for name, unit in zip(choice.group.producers, units, strict=True)
+        ]
+
+    def _say_if_blind(self, model: Compressed, choice: Choice) -> None:
+        if choice.cut is not None and float(choice.scores.min()) == float(choice.scores.max()):
+            names = ", ".join(choice.group.producers)
+            self._say(model, f"cannot tell the units of {names} apart, all score {choice.cut:g}: the first go.")
+
+    def _say(self, model: Compressed, what: str) -> None:
+        """A note, once, however many rounds find it."""
+        sentence = f"{self.id()} {what}"
+        if sentence not in model.notes:
+            model.note(sentence)
 
     def _silenced(self, model: Compressed, choices: list[Choice]) -> Compressed:
         for choice in choices:
             silence(model.network, choice.group, choice.keep)
         return model
 
-    def _allowed(self, group: Group, mine: list[str], wanted: set[str], model: Compressed) -> bool:
+    def _allowed(self, group: Group, wanted: set[str], model: Compressed) -> bool:
+        mine = [name for name in group.producers if name in wanted]
         others = [name for name in group.producers if name not in wanted]
         why = group.refusal or (f"tied to {', '.join(others)}, which the step does not act on" if others else "")
-        if why:
-            model.note(f"{self.id()} left {', '.join(mine)} whole: {why}.")
-        return not why
-
-    def _seen(self, network: nn.Module, name: str, lost: dict[str, Tensor]) -> Tensor:
-        weight = network.get_submodule(name).weight.detach()
-        if self.ignores_removed_inputs() and name in lost and weight.shape[1] == lost[name].numel():
-            return weight[:, ~lost[name]]
-        return weight
-
-    def _record(self, model: Compressed, choice: Choice) -> None:
-        gone = choice.scores[~choice.keep]
-        cut = float(gone.max()) if gone.numel() else None
-        counts = histogram(choice.scores.numpy(), choice.keep.numpy())
-        scores, kept = tuple(choice.scores.tolist()), tuple(choice.keep.tolist())
-        for name in choice.group.producers:
-            unit = "filter" if isinstance(model.network.get_submodule(name), nn.Conv2d) else "neuron"
-            model.decisions = (
-                *model.decisions,
-                Decision(name, self.id(), self.criterion, unit, cut, len(kept), gone.numel(), scores, kept, counts),
-            )
-        if not gone.numel() and self.pruning_ratio:
-            names = ", ".join(choice.group.producers)
-            model.note(f"{self.id()} removed nothing from {names}: {self.pruning_ratio:g} of {len(kept)} is under one.")
+        if mine and why:
+            self._say(model, f"left {', '.join(mine)} whole: {why}.")
+        return bool(mine) and not why
 
     def _compare(self, masked: nn.Module, removed: nn.Module, context: Context) -> None:
         """Refuse to go on when the smaller network does not compute what the masked one does."""
@@ -130,11 +176,3 @@ class FilterMethod(StructuredMethod):
                 f"{self.id()} cannot be used on this network: taking the units out changes what it computes "
                 f"(by {float((a - b).abs().max()):.2g}), so something between its layers does not keep zero at zero."
             )
-
-
-def _keep(scores: Tensor, ratio: float) -> Tensor:
-    """All but the lowest `ratio` of the units, one at least: (units,) bool."""
-    removed = min(round(ratio * scores.numel()), scores.numel() - 1)
-    keep = torch.ones(scores.numel(), dtype=torch.bool)
-    keep[torch.argsort(scores, stable=True)[:removed]] = False
-    return keep

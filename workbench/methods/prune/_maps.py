@@ -49,7 +49,7 @@ def per_map(
     """
     twin = beside(network).eval()
     found: dict[str, list[Tensor]] = {name: [] for name in names}
-    for i, chunk in enumerate(images.split(CHUNK)):
+    for i, chunk in enumerate(torch.split(images, CHUNK)):
         progress("Looking at feature maps", i * CHUNK / len(images))
         with torch.no_grad(), _Followed(twin, names, reduce) as followed:
             twin(chunk)
