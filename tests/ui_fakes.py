@@ -18,7 +18,7 @@ from workbench.core.records import (
     Run,
     Stage,
 )
-from workbench.experiment.live import Idle, Measured, Sampled, Working
+from workbench.experiment.live import Idle, Measured, Recalled, Sampled, Working
 from workbench.ui.app import App
 from workbench.ui.choices import Choices, installed
 from workbench.ui.debounce import at_once
@@ -89,6 +89,9 @@ class FakeLive:
 
     def attribution(self, recipe, method, index) -> None:
         self.asked.append(("attribution", recipe, method, index))
+
+    def recall(self, network, dataset) -> None:
+        self.notify(Recalled(network, dataset, tuple(self.known(network, dataset)), ()))
 
     def report(self, recipe) -> None:
         self.asked.append(("report", recipe))

@@ -11,13 +11,14 @@ from .values import Array
 class AttributionPair:
     """Attribution maps of one image for one class, from both networks.
 
+    index, label: of a validation image; None for a picture that the person brought, whose class nobody has said.
     image: (channels, height, width) in [0, 1]; dense, compressed: (height, width) signed, in units of the target's
     score; probabilities are those of `target`; predictions are the classes that each network answers.
     """
 
     method: str
-    index: int
-    label: int
+    index: int | None
+    label: int | None
     target: int
     image: Array
     dense: Array

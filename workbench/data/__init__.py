@@ -18,9 +18,12 @@ from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ._dataset import SPLITS, Dataset, DatasetInfo
 from ._own import PREFIX, adopt, info_of, own_dataset, own_datasets
+from ._picture import PICTURE_BYTES, PICTURE_TYPES, picture, picture_too_large
 from ._places import root, set_root
 
 __all__ = [
+    "PICTURE_BYTES",
+    "PICTURE_TYPES",
     "SPLITS",
     "Dataset",
     "DatasetInfo",
@@ -29,6 +32,8 @@ __all__ = [
     "info_of",
     "load_dataset",
     "own_datasets",
+    "picture",
+    "picture_too_large",
     "set_root",
 ]
 _locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)

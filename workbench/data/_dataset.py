@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.context import Batch
 from ..core.errors import WorkbenchError
 from ._cache import Stored
+from ._picture import picture
 from ._pixels import Held, Pixels
 
 SPLITS = ("train", "validation", "test")
@@ -95,6 +96,12 @@ class Dataset:
             digest.update(np.ascontiguousarray(images, "<f4").tobytes())
             digest.update(np.ascontiguousarray(labels, "<i8").tobytes())
         return digest.hexdigest()
+
+    def picture(self, content: bytes) -> Tensor:
+        """A picture that somebody brings, as an image of this dataset; WorkbenchError in one sentence."""
+        if self.normalised:
+            raise WorkbenchError(f"The images of {self.name} came normalised, and how is not known for a new picture.")
+        return picture(content, self.input_shape)
 
     def split(self, name: str) -> Batch:
         """train, validation or test; WorkbenchError for any other name."""

@@ -57,10 +57,15 @@ def decoded(origin: Origin, square: Square) -> NDArray[np.uint8] | Broken:
     """(channels, size, size), or why not. Of an animation the first picture; behind what is transparent lies white."""
     try:
         with _opened(origin) as image:
-            _reduced(image, square)
-            pixels = np.asarray(_squared(flat(image, square.channels), square))
+            return cut_out(image, square)
     except ERRORS as error:
         return Broken(reason(error))
+
+
+def cut_out(image: Image.Image, square: Square) -> NDArray[np.uint8]:
+    """(channels, size, size) of an image that was opened; one of ERRORS when it cannot be decoded."""
+    _reduced(image, square)
+    pixels = np.asarray(_squared(flat(image, square.channels), square))
     return np.ascontiguousarray(pixels.reshape(square.size, square.size, square.channels).transpose(2, 0, 1))
 
 

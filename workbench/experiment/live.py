@@ -6,26 +6,39 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 from torch import Tensor
 
-from ..core.attribution import AttributionPair
 from ..core.compressed import Compressed
 from ..core.errors import Cancelled, WorkbenchError
 from ..core.knob import knobs_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe
-from ..core.records import Accuracy, Decision, Estimate, Run, Sensitivity
+from ..core.records import Estimate, Run
 from ..core.training import FAILED, STOPPED, Training
 from ..explain.attribution import attribute
 from ..measure.accuracy import anytime
 from ..methods import method_named
-from ..networks import KeptWeights
 from ..networks.artifact import estimate_model
 from ..train.home import KeptTraining, Plan
 from .estimate import Known
 from .pipeline import canonical
+from .reports import (
+    Attributed,
+    Decided,
+    Estimated,
+    Event,
+    Failed,
+    Idle,
+    Kept,
+    Measured,
+    Recalled,
+    Sampled,
+    Sensed,
+    Trained,
+    Tuned,
+    Working,
+)
 from .run import Making, about, finish, make
 from .sensitivity import scan
 from .store import Store
@@ -35,93 +48,6 @@ from .worker import Worker
 
 SPLIT = "validation"
 _FILES = 64
-
-
-class Estimated(NamedTuple):
-    """A guess from known runs; None when nothing comparable is known."""
-
-    recipe: Recipe
-    estimate: Estimate | None
-
-
-class Decided(NamedTuple):
-    """The network is compressed: why, per layer, and what did not happen as asked."""
-
-    recipe: Recipe
-    decisions: tuple[Decision, ...]
-    notes: tuple[str, ...]
-
-
-class Sampled(NamedTuple):
-    """Accuracy on a growing part of the validation images; the size is still an estimate."""
-
-    recipe: Recipe
-    accuracy: Accuracy
-    estimated_bytes: int
-
-
-class Measured(NamedTuple):
-    """The file was written, read back and measured."""
-
-    recipe: Recipe
-    run: Run
-
-
-class Sensed(NamedTuple):
-    """A sensitivity scan, complete or still growing."""
-
-    sensitivity: Sensitivity
-
-
-class Attributed(NamedTuple):
-    """One image explained by both networks."""
-
-    recipe: Recipe
-    pair: AttributionPair
-
-
-class Trained(NamedTuple):
-    """A training from scratch, as far as it is."""
-
-    training: Training
-
-
-class Tuned(NamedTuple):
-    """A training that a step of the recipe asked for, as far as it is."""
-
-    recipe: Recipe
-    training: Training
-
-
-class Kept(NamedTuple):
-    """The result of a training is at home, and can be picked by its name from now on."""
-
-    weights: KeptWeights
-
-
-class Working(NamedTuple):
-    """What is being done; share in [0, 1] or None."""
-
-    doing: str
-    share: float | None
-
-
-class Idle(NamedTuple):
-    """Nothing runs any more; the outcome of the last job is done, cancelled or failed."""
-
-    outcome: str
-
-
-class Failed(NamedTuple):
-    """One sentence for the person; details for a report when the mistake is ours."""
-
-    sentence: str
-    details: str
-
-
-Event = (
-    Estimated | Decided | Sampled | Measured | Sensed | Attributed | Trained | Tuned | Kept | Working | Idle | Failed
-)
 
 
 class Live:
@@ -184,16 +110,19 @@ class Live:
         recipe = canonical(recipe)
         self._worker.submit("sensitivity", lambda progress: self._scan(recipe, step, progress), rank=1)
 
-    def attribution(self, recipe: Recipe, method: str, index: int) -> None:
-        """Explain validation image `index` by the dense and by the compressed network."""
+    def attribution(self, recipe: Recipe, method: str, image: int | bytes) -> None:
+        """Explain one image by the dense and by the compressed network.
+
+        image: which one of validation, or the file of a picture that the person brought.
+        """
         recipe = canonical(recipe)
 
         def job(progress: Progress) -> None:
-            subject = self._subject(recipe)
+            subject = self._subject(recipe, progress)
             model = self._compressed(recipe, subject, progress.part(0.0, 0.5))
-            image, label = _image(subject, index)
+            shown, about = _image(subject, image)
             rest = progress.part(0.5, 1.0)
-            pair = attribute(method, subject.network, model.network, image, label=label, index=index, progress=rest)
+            pair = attribute(method, subject.network, model.network, shown, **about, progress=rest)
             self._notify(Attributed(recipe, pair))
 
         self._worker.submit("attribution", job, rank=1)
@@ -203,7 +132,9 @@ class Live:
         recipe = canonical(recipe)
 
         def job(progress: Progress) -> None:
-            making = make(recipe, self._subject(recipe), progress=self._followed(recipe, progress.part(0.0, 0.7)))
+            making = make(
+                recipe, self._subject(recipe, progress), progress=self._followed(recipe, progress.part(0.0, 0.7))
+            )
             result = finish(making, split="test", store=self._store, progress=progress.part(0.7, 1.0))
             self._keep_file(recipe, result.data)
             self._notify(Measured(recipe, result.run))
@@ -225,6 +156,16 @@ class Live:
         with self._lock:
             return self._files.get(canonical(recipe).key)
 
+    def recall(self, network: str, dataset: str) -> None:
+        """What is known about a network on these data: Recalled, once the data are read, which may take a download."""
+
+        def job(progress: Progress) -> None:
+            subject = subject_named(network, dataset, progress)
+            runs = tuple(self.known(network, dataset))
+            self._notify(Recalled(network, dataset, runs, subject.dataset.remarks))
+
+        self._worker.submit("recall", job, rank=0)
+
     def known(self, network: str, dataset: str) -> list[Run]:
         """Validation runs of this network and data in the store, oldest first."""
         subject = subject_named(network, dataset)
@@ -233,12 +174,16 @@ class Live:
 
     def cancel(self, *, training: bool = True) -> None:
         """Stop everything that runs or waits, but for a training from scratch where that is to go on."""
-        for lane in ("show", "fill", "baseline", "sensitivity", "attribution", "report"):
+        for lane in ("recall", "show", "fill", "baseline", "sensitivity", "attribution", "report"):
             self._worker.cancel(lane)
-        course = self._course
-        if training and course is not None:
-            self._course = None
-            self._worker.cancel("train")
+        if training:
+            self.stop_training()
+
+    def stop_training(self) -> None:
+        """Stop the training from scratch, if there is one; the epochs that are done are kept for going on."""
+        course, self._course = self._course, None
+        self._worker.cancel("train")
+        if course is not None:
             self._notify(Trained(_over(course, STOPPED)))
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -272,12 +217,14 @@ class Live:
         return replace(progress, tell=lambda training: self._notify(Tuned(recipe, training)))
 
     def _show(self, recipe: Recipe, progress: Progress) -> None:
-        subject = self._subject(recipe)
+        subject = self._subject(recipe, progress)
         run = self._known_of(subject).get(recipe)
         if run is not None and self.file_of(recipe) is not None:
             self._notify(Decided(recipe, run.decisions, run.notes))
             self._notify(Measured(recipe, run))
             return
+        if estimate := self._known_of(subject).estimate(recipe):
+            self._notify(Estimated(recipe, estimate))
         making = make(recipe, subject, progress=self._followed(recipe, progress.part(0.0, 0.6)))
         self._latest = recipe.key, making.model
         self._notify(Decided(recipe, making.model.decisions, making.model.notes))
@@ -301,7 +248,7 @@ class Live:
 
     def _measure(self, recipe: Recipe, progress: Progress) -> None:
         recipe = canonical(recipe)
-        subject = self._subject(recipe)
+        subject = self._subject(recipe, progress)
         run = self._known_of(subject).get(recipe)
         if run is None:
             self._finish(make(recipe, subject, progress=progress), progress)
@@ -309,7 +256,7 @@ class Live:
             self._notify(Measured(recipe, run))
 
     def _scan(self, recipe: Recipe, step: int, progress: Progress) -> None:
-        subject = self._subject(recipe)
+        subject = self._subject(recipe, progress)
         alone = canonical(recipe.with_steps(recipe.steps[step]))
         known = None if self._store is None else self._store.get_sensitivity(alone, subject.fingerprint)
         if known is not None:
@@ -325,8 +272,8 @@ class Live:
             self._latest = recipe.key, make(recipe, subject, progress=progress).model
         return self._latest[1]
 
-    def _subject(self, recipe: Recipe) -> Subject:
-        return subject_named(recipe.network, recipe.dataset)
+    def _subject(self, recipe: Recipe, progress: Progress) -> Subject:
+        return subject_named(recipe.network, recipe.dataset, progress)
 
     def _known_of(self, subject: Subject) -> Known:
         """The index of known runs, filled from the store the first time."""
@@ -355,9 +302,11 @@ def _over(course: KeptTraining, outcome: str, sentence: str = "") -> Training:
     return replace(course.training, outcome=outcome, running=(), seconds_left=None, sentence=sentence)
 
 
-def _image(subject: Subject, index: int) -> tuple[Tensor, int]:
-    """(image, label) of the validation split by number."""
+def _image(subject: Subject, image: int | bytes) -> tuple[Tensor, dict[str, int | None]]:
+    """(image, its index and label), of the validation split by number, or of a picture's file."""
+    if isinstance(image, bytes):
+        return subject.dataset.picture(image), {"index": None, "label": None}
     batch = subject.dataset.split(SPLIT)
-    if not 0 <= index < len(batch.labels):
-        raise WorkbenchError(f"The image must be an integer in [0, {len(batch.labels) - 1}]; got {index}.")
-    return batch.images[index], int(batch.labels[index])
+    if not 0 <= image < len(batch.labels):
+        raise WorkbenchError(f"The image must be an integer in [0, {len(batch.labels) - 1}]; got {image}.")
+    return batch.images[image], {"index": image, "label": int(batch.labels[image])}

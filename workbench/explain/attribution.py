@@ -71,15 +71,16 @@ def attribute(
     compressed: nn.Module,
     image: Tensor,
     *,
-    label: int,
-    index: int = 0,
+    label: int | None,
+    index: int | None = 0,
     target: int | None = None,
     progress: Progress | None = None,
 ) -> AttributionPair:
     """Both maps of one image for one class.
 
-    image: (channels, height, width); target: a class index, the dense network's answer when None. Neither network is
-    changed. WorkbenchError when the method is unknown or off for one of the networks; Cancelled between two chunks.
+    image: (channels, height, width); label, index: None for one that is not of the data; target: a class index, the
+    dense network's answer when None. Neither network is changed. WorkbenchError when the method is unknown or off for
+    one of the networks; Cancelled between two chunks.
     """
     chosen = _named(method)
     progress = progress or Progress()

@@ -23,7 +23,7 @@ IMAGE, DENSE, COMPRESSED, DIFFERENCE = range(4)
 class AttributionView(NamedTuple):
     """image: rows of (red, green, blue) in 0..255; maps: rows of numbers; scale: the largest magnitude of all maps.
 
-    headings: one for each picture. rows: (network, answer, right or wrong, probability of the target).
+    headings: one for each picture. rows: (network, answer, right, wrong or not known, probability of the target).
     """
 
     image: tuple[tuple[tuple[int, int, int], ...], ...]
@@ -41,7 +41,8 @@ def view(pair: AttributionPair | None, *, classes: Sequence[str] = (), method: s
     """classes: names by index (numbers when empty). method: the title of the method (its id when empty)."""
     if pair is None:
         return None
-    target, label = _name(pair.target, classes), _name(pair.label, classes)
+    target = _name(pair.target, classes)
+    image = "Your image" if pair.label is None else f"Image: a “{_name(pair.label, classes)}”"
     rows = (
         _row("dense", pair.dense_prediction, pair.label, classes, pair.dense_probability),
         _row("compressed", pair.compressed_prediction, pair.label, classes, pair.compressed_probability),
@@ -55,7 +56,7 @@ def view(pair: AttributionPair | None, *, classes: Sequence[str] = (), method: s
         scale=max(float(abs(m).max()) for m in maps) or 1.0,
         title=f"{TITLE} to see “{target}” ({method or pair.method})",
         sentence=_sentence(pair),
-        headings=(f"Image: a “{label}”", *said, "Difference<br>compressed − dense"),
+        headings=(image, *said, "Difference<br>compressed − dense"),
         rows=rows,
     )
 
@@ -90,14 +91,16 @@ def _name(index: int, classes: Sequence[str]) -> str:
 
 
 def _row(
-    network: str, answer: int, label: int, classes: Sequence[str], probability: float
+    network: str, answer: int, label: int | None, classes: Sequence[str], probability: float
 ) -> tuple[str, str, str, str]:
-    return network, _name(answer, classes), "right" if answer == label else "wrong", percent(probability)
+    fate = "not known" if label is None else "right" if answer == label else "wrong"
+    return network, _name(answer, classes), fate, percent(probability)
 
 
 def _heading(row: tuple[str, str, str, str], target: str) -> str:
     network, answer, fate, probability = row
-    return f"{network.capitalize()} network<br>says “{answer}” ({fate})<br>gives “{target}” {probability}"
+    judged = "" if fate == "not known" else f" ({fate})"
+    return f"{network.capitalize()} network<br>says “{answer}”{judged}<br>gives “{target}” {probability}"
 
 
 def _sentence(pair: AttributionPair) -> str:

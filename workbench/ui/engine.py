@@ -44,8 +44,10 @@ class Engine:
         self._live.sensitivity(self._wanted(), self._state.active)
 
     def attribution(self) -> None:
-        """Explain the selected image."""
-        self._live.attribution(self._wanted(), self._state.attribution, self._state.image)
+        """Explain the selected image, or the picture that the person brought."""
+        state = self._state
+        image = state.image if state.picture is None else state.picture
+        self._live.attribution(self._wanted(), state.attribution, image)
 
     def report(self) -> None:
         """Measure on the test data."""
@@ -57,6 +59,7 @@ class Engine:
         if self._state.training is not None and self._state.training.outcome == RUNNING:
             raise WorkbenchError("A training runs already; stop it first.")
         self._live.train(plan, fresh=self._state.afresh)
+        self._state.tuning = None
         self._state.training = Training(plan.network, plan.dataset, plan.settings.epochs, label=plan.label)
 
     def stop_training(self) -> None:
@@ -64,7 +67,11 @@ class Engine:
         self._live.stop_training()
 
     def cancel(self, *, training: bool = True) -> None:
-        """Stop what is running and what is waiting, but for a training that is to go on."""
+        """Stop what is running and what is waiting, but for a training that is to go on.
+
+        What was known before is asked for again with the next choice.
+        """
+        self._learnt = ("", "")
         self._later.cancel()
         self._live.cancel(training=training)
 
@@ -82,7 +89,6 @@ class Engine:
     def _follow(self) -> None:
         recipe = self._state.recipe
         if recipe is None:
-            self._learnt = ("", "")  # the state forgets its runs when the network changes on the way
             self.cancel(training=False)
             return
         self._learn(recipe)
@@ -93,7 +99,7 @@ class Engine:
         """What is in the store already, when the curves of this network on this dataset are not on the page yet."""
         if self._learnt != (recipe.network, recipe.dataset):
             self._learnt = (recipe.network, recipe.dataset)
-            self._state.learn(self._live.known(*self._learnt))
+            self._live.recall(*self._learnt)
             self._live.baseline(*self._learnt)
 
     def _fill_unless_it_trains(self) -> None:

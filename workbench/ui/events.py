@@ -11,11 +11,13 @@ from ..core.training import RUNNING
 from ..experiment.live import (
     Attributed,
     Decided,
+    Estimated,
     Event,
     Failed,
     Idle,
     Kept,
     Measured,
+    Recalled,
     Sampled,
     Sensed,
     Trained,
@@ -45,6 +47,11 @@ class Events:
         match event:
             case Sampled(recipe, accuracy, estimated_bytes) if self._wanted(recipe) and state.run is None:
                 state.sample = (accuracy, estimated_bytes)
+            case Estimated(recipe, estimate) if self._wanted(recipe) and state.run is None:
+                state.estimate = estimate
+            case Recalled(network, dataset, runs, remarks) if (network, dataset) == (state.network, state.dataset):
+                state.remarks = tuple(remarks)
+                state.learn(runs)
             case Measured(recipe, run):
                 self._measured(recipe, run)
             case Decided(recipe, decisions, notes) if self._wanted(recipe):

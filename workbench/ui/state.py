@@ -10,8 +10,9 @@ from typing import Any
 import traitlets as t
 
 from ..core.errors import WorkbenchError
-from ..core.recipe import Recipe, Step
+from ..core.recipe import Recipe, Step, covers
 from ..core.records import Run
+from ..data import picture
 from ..methods import checked
 from .choices import Choices, default_step
 
@@ -42,6 +43,7 @@ class State(t.HasTraits):
     layer = t.Unicode(help="selected layer, or empty")
     unit = t.Any(None, allow_none=True, help="selected filter or neuron of the layer")
     image = t.Int(0, help="index of the validation image that is explained")
+    picture = t.Any(None, allow_none=True, help="the file of a picture that is explained instead, bytes")
     attribution = t.Unicode(help="how it is explained")
     view = t.Unicode(help="which of the lower views is on the page")
 
@@ -52,6 +54,7 @@ class State(t.HasTraits):
     pair = t.Any(None, allow_none=True)
     decisions = t.Tuple()
     notes = t.Tuple()
+    remarks = t.Tuple(help="sentences about the data, once they are read")
     runs = t.Dict()
     sensitivity = t.Any(None, allow_none=True)
 
@@ -110,9 +113,9 @@ class State(t.HasTraits):
         self.choose(run.recipe, self.active if same else len(run.recipe.steps) - 1)
 
     def select_layer(self, layer: str) -> None:
-        """One layer in every view, or none for ""; the parts of a factorised layer stand for the whole."""
+        """One layer in every view, or none for ""; the parts of a layer stand for the whole."""
         names = self.choices.layers(self.network)
-        whole = layer if layer in ("", *names) else layer.rpartition(".")[0]
+        whole = next((name for name in names if covers(name, layer)), layer)
         if layer and whole not in names:
             raise WorkbenchError(f"{self.network} has no layer {layer[:40]!r}; it has {', '.join(names)}.")
         self.set({"layer": whole, "unit": None})
@@ -120,6 +123,15 @@ class State(t.HasTraits):
     def pick_attribution(self, method: str) -> None:
         """Another way to explain; what was explained in the old way goes."""
         self.set({"attribution": method, "pair": None})
+
+    def bring(self, content: bytes) -> None:
+        """Explain this picture from now on; FileError says what is wrong with it, and nothing has changed then."""
+        picture(content, self.choices.datasets[self.dataset].input_shape)
+        self.set({"picture": content, "pair": None})
+
+    def take_picture_away(self) -> None:
+        """Explain images of the data again."""
+        self.set({"picture": None, "pair": None})
 
     def turn(self, knob: str, value: Any) -> None:
         """One knob of the active step; KnobError when the value is not allowed, and nothing has changed then."""
@@ -180,7 +192,7 @@ class State(t.HasTraits):
     def learn(self, runs: Iterable[Run]) -> None:
         """Runs of this network on this dataset that were measured before."""
         with self.hold_trait_notifications():
-            self.runs = {run.recipe.key: run for run in runs}
+            self.runs = {**{run.recipe.key: run for run in runs}, **self.runs}
             self._recall()
 
     def _recall(self) -> None:
@@ -193,7 +205,8 @@ class State(t.HasTraits):
         if self._pair != (self.network, self.dataset):
             self._pair = (self.network, self.dataset)
             self.set({"runs": {}, "sensitivity": None, "layer": "", "unit": None, "decisions": (), "notes": ()})
-            self.set({"image": 0, "attribution": self.choices.attribution_for(self.network, self.attribution)})
+            way = self.choices.attribution_for(self.network, self.attribution)
+            self.set({"remarks": (), "image": 0, "attribution": way})
 
     def refuse(self, sentence: str) -> None:
         """Say what was wrong with a request that was not carried out."""

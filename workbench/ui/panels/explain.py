@@ -1,43 +1,79 @@
-"""What both networks look at in one image: computed when asked for."""
+"""What both networks look at in one image, of the data or one that the person brings: computed when asked for."""
 
 from __future__ import annotations
 
-import ipywidgets as w
+import io
 
+import ipywidgets as w
+from PIL import Image
+
+from ...data import picture
 from ...explain.attribution import attributions
 from ...figures import attribution as figure
 from ..chart import Chart
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
 from ..state import State
+from ..upload import PictureButton
 from ..widgets import Picker, WholeSlider
 
 NAME = "explain"
+_BRING = "PNG, JPEG, WebP or BMP, up to 5 MB; it stays in memory and is gone when the page is closed"
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """How to explain, which image, and four pictures."""
     chart = Chart("The image, what the dense and the compressed network look at, and the difference")
     how = Picker(label="How to explain")
-    image = WholeSlider(description="validation image", tooltip="Its place in the validation data, from 0")
     start = w.Button(description="Explain this image", tooltip="Ask both networks what speaks for their answer")
     how.refuse, how.pick = state.refuse, guard(state, state.pick_attribution)
-    image.refuse = state.refuse
 
     def offer() -> None:
         ways = attributions()
         how.offer(state.choices.for_attributions(state.network), state.attribution, ways[state.attribution].help)
-        image.max = state.choices.datasets[state.dataset].sizes["validation"] - 1
-        image.value = state.image
 
     def show() -> None:
         pair = state.pair
         names, way = state.choices.datasets[state.dataset].classes, attributions().get(pair.method) if pair else None
         chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")))
 
-    image.observe(guard(state, lambda change: state.set({"image": change["new"]})), "value")
     start.on_click(guard(state, lambda _button: engine.attribution()))
-    watch(state, offer, "network", "dataset", "attribution", "image")
+    watch(state, offer, "network", "dataset", "attribution")
     when_seen(state, NAME, show, "pair")
-    row = w.Box([how, w.VBox([image]).add_class("wb-knob"), w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
+    row = w.Box([how, _which(state), w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
     return w.VBox([row, chart])
+
+
+def _which(state: State) -> w.VBox:
+    """A number of the validation data, or a picture as the network sees it."""
+    image = WholeSlider(description="validation image", tooltip="Its place in the validation data, from 0")
+    seen = w.Image(format="png", width=84).add_class("wb-picture")
+    said = w.HTML()
+    bring = PictureButton(label="Use a picture of yours", help=_BRING)
+    back = w.Button(description="Back to validation images", tooltip="Explain an image of the data again")
+    image.refuse = bring.refuse = state.refuse
+    bring.bring = guard(state, state.bring)
+
+    def offer() -> None:
+        data, yours = state.choices.datasets[state.dataset], state.picture is not None
+        image.max = data.sizes["validation"] - 1
+        image.value = state.image
+        image.layout.display = "none" if yours else ""
+        for part in (seen, said, back):
+            part.layout.display = "" if yours else "none"
+        if yours:
+            seen.value = _png(state.picture, data.input_shape)
+            said.value = f"Your picture as the network sees it: {'×'.join(map(str, data.input_shape))}"
+
+    image.observe(guard(state, lambda change: state.set({"image": change["new"]})), "value")
+    back.on_click(guard(state, lambda _button: state.take_picture_away()))
+    watch(state, offer, "dataset", "image", "picture")
+    parts = [image, w.HBox([seen, said]), w.Box([bring, back]).add_class("wb-buttons")]
+    return w.VBox(parts).add_class("wb-knob")
+
+
+def _png(content: bytes, shape: tuple[int, ...]) -> bytes:
+    pixels = (255 * picture(content, shape)).round().byte().permute(1, 2, 0).numpy()
+    made = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if shape[0] == 1 else pixels).save(made, "PNG")
+    return made.getvalue()
