@@ -27,10 +27,12 @@ from .experiment.run import run
 from .experiment.sensitivity import scan
 from .experiment.subject import subject_named
 from .methods import methods, parse_step
-from .networks import network_named, networks, weights_info
+from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
 from .texts import allocation_text, coders_text, columns, measurement_text, method_text, run_text, sensitivity_text
+from .train.device import AUTO
+from .train.home import KeptTraining, Plan
 from .train.settings import TrainSettings, recommended
 from .train.weights import train_to_file
 
@@ -151,7 +153,10 @@ def _train(commands: Any) -> None:
     command = _command(commands, "train", run_train, "train a network from scratch and write its weights")
     _subject(command)
     command.add_argument("--teacher", metavar="N", help="a trained network to learn from")
-    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="weights file (.safetensors)")
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("-o", "--output", type=Path, metavar="FILE", help="weights file (.safetensors)")
+    place.add_argument("--keep", metavar="LABEL", help="keep the weights at home, for use as NETWORK@LABEL")
+    command.add_argument("--device", default=AUTO, help="auto, cpu, cuda or cuda:N (default auto)")
     for name, knob in knobs_of(TrainSettings).items():
         flag = "--" + name.replace("_", "-")
         command.add_argument(
@@ -338,6 +343,18 @@ def _train_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: knobs[name].parse(f"train: {name}", text) for name, text in given.items() if text is not None}
 
 
+def _trained(options: argparse.Namespace, network: str, settings: TrainSettings, out: Path) -> WeightsInfo:
+    return train_to_file(
+        network,
+        options.dataset,
+        settings=settings,
+        teacher=options.teacher or "",
+        out=out,
+        progress=progress(),
+        device=options.device,
+    )
+
+
 def run_train(options: argparse.Namespace) -> None:
     """Train from scratch, choosing on validation, and write the weights with how they came about."""
     parsed = _train_settings(options)
@@ -345,13 +362,16 @@ def run_train(options: argparse.Namespace) -> None:
     network_named(network)
     load_dataset(options.dataset, progress())
     settings = replace(recommended(network, options.dataset), **parsed)
-    plain = re.sub(r"[^\w.-]+", "_", f"{network}-{options.dataset}")  # names may hold paths
-    out = options.output or Path(f"{plain}.safetensors")
-    info = train_to_file(
-        network, options.dataset, settings=settings, teacher=options.teacher or "", out=out, progress=progress()
-    )
+    if options.keep is not None:
+        plan = Plan(network, options.dataset, settings, options.teacher or "", options.keep)
+        kept = KeptTraining(plan, device=options.device).run(progress())
+        name, out, info = kept.name, kept.path, kept.info
+    else:
+        plain = re.sub(r"[^\w.-]+", "_", f"{network}-{options.dataset}")  # names may hold paths
+        out = options.output or Path(f"{plain}.safetensors")
+        name, info = str(out), _trained(options, network, settings, out)
     emit(
         options,
         {"file": str(out), "weights": info},
-        lambda: f"{out}: {100 * info.test.accuracy:.2f} % of {info.test.n} test images",
+        lambda: f"{name}: {100 * info.test.accuracy:.2f} % of {info.test.n} test images",
     )

@@ -20,7 +20,7 @@ from ..core.records import Accuracy
 from ..core.training import EpochRow, Training
 from ..data import Dataset, load_dataset
 from ..measure.accuracy import accuracy
-from ..networks import build, digest_of, network_named
+from ..networks import build, digest_of, network_named, split_label
 from . import checkpoint as checkpoints
 from .checkpoint import State
 from .device import AUTO, device_named
@@ -155,5 +155,8 @@ def _loss(settings: TrainSettings, teacher: nn.Module | None, device: torch.devi
 
 
 def _check_fit(network: str, data: Dataset) -> None:
+    plain, label = split_label(network)
+    if label:
+        raise WorkbenchError(f"{network} is trained already; train {plain}, which begins anew.")
     if why := network_named(network).fits(data.input_shape, len(data.classes)):
         raise WorkbenchError(f"{network} cannot be trained on {data.name}: {why}.")
