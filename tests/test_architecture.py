@@ -27,6 +27,7 @@ RANK = {
     "experiment": 4,
     "docs": 5,
     "ui": 5,
+    "texts": 5,
     "cli": 6,  # it opens the app
     "compat": 0,
 }

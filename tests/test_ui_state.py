@@ -144,7 +144,7 @@ def test_a_network_without_weights_or_for_other_images_is_off():
     assert "no weights" in untrained.why_not_network("lenet5", "digits")
     big = replace(choices().networks["lenet5"], input_shape=(3, 32, 32))
     odd = replace(choices(), networks={"lenet5": big})
-    assert odd.why_not_network("lenet5", "digits") == "takes 3×32×32 images, digits has 1×28×28"
+    assert odd.why_not_network("lenet5", "digits") == "it takes images of 32 x 32 pixels only, not 28 x 28"
 
 
 def test_training_is_known_from_the_epochs():

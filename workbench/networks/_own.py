@@ -18,7 +18,7 @@ from ..core.compressed import copied
 from ..core.errors import WorkbenchError
 from ..layers import ADOPTED
 from ._counts import counted_on
-from ._spec import NetworkSpec, Shape, drawn_from, times
+from ._spec import NetworkSpec, Shape, drawn_from, out_of_bounds, times
 
 PREFIX = "own/"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -125,10 +125,10 @@ def _checked_shape(input_shape: Sequence[int], classes: int) -> Shape:
         shape = tuple(int(size) for size in input_shape)
     except (TypeError, ValueError):
         shape = ()
-    if len(shape) != 3 or min(shape) < 1:
-        raise WorkbenchError(f"input_shape must be (channels, height, width), each 1 or more; got {input_shape!r}.")
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-        raise WorkbenchError(f"classes must be an integer of 2 or more; got {classes!r}.")
+    if isinstance(classes, bool) or not isinstance(classes, int):
+        raise WorkbenchError(f"classes must be an integer, and {classes!r:.40} is not.")
+    if why := out_of_bounds(shape, classes):
+        raise WorkbenchError(f"A network cannot be adopted for these images: {why}.")
     return shape
 
 

@@ -56,7 +56,7 @@ class NetworkSpec:
         shape = tuple(input_shape)
         if (shape, classes) == (tuple(self.input_shape), self.classes):
             return ""
-        return _out_of_bounds(shape, classes) or self._bound(shape, classes) or _why_it_stops(self.make, shape, classes)
+        return out_of_bounds(shape, classes) or self.bound(shape, classes) or _why_it_stops(self.make, shape, classes)
 
     def fitted(self, input_shape: Shape, classes: int) -> NetworkSpec:
         """The same network for other images or classes; WorkbenchError when it cannot be."""
@@ -67,8 +67,9 @@ class NetworkSpec:
             raise WorkbenchError(f"{self.name} cannot be used so: {why}.")
         return _fitted(self, shape, classes)
 
-    def _bound(self, shape: Shape, classes: int) -> str:
-        """What of this request it cannot do otherwise than it is."""
+    def bound(self, input_shape: Shape, classes: int) -> str:
+        """What of this it cannot do otherwise than it is, or ""; the quick part of `fits`, without a trial."""
+        shape = tuple(input_shape)
         if SIZE not in self.free and shape[1:] != self.input_shape[1:]:
             return f"it takes images of {times(self.input_shape[1:])} pixels only, not {times(shape[1:])}"
         if CHANNELS not in self.free and shape[0] != self.input_shape[0]:
@@ -118,8 +119,8 @@ def _fitted(spec: NetworkSpec, shape: Shape, classes: int) -> NetworkSpec:
     return counted(replace(spec, input_shape=shape, classes=classes))
 
 
-def _out_of_bounds(shape: Shape, classes: int) -> str:
-    """No number read from a file may ask for endless memory."""
+def out_of_bounds(shape: Shape, classes: int) -> str:
+    """Why no network can be asked for such images, or "": numbers from a file must not ask for endless memory."""
     if len(shape) != 3 or min(shape) < 1:
         return f"images have channels, height and width, each 1 or more, and {times(shape) or 'nothing'} is not that"
     if shape[0] > MOST_CHANNELS or shape[1] * shape[2] > MOST_PIXELS:

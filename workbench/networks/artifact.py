@@ -20,6 +20,8 @@ from ..layers import spec_of
 from ..storage import artifact
 from ..storage.artifact import Artifact, Packed
 from ..storage.estimate import estimate_bytes
+from ._own import PREFIX
+from ._own_file import adopt_file
 from ._rebuild import Header, rebuilt
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -73,11 +75,14 @@ def save(
     return artifact.write(path, _tensors(model), header, _roles(model.network))
 
 
-def load(path: str | Path) -> Loaded:
-    """The network in a file; FileError, which names the file, for anything that does not describe one."""
+def load(path: str | Path, *, code: str = "") -> Loaded:
+    """The network in a file; FileError, which names the file, for anything that does not describe one.
+
+    code: `FILE.py:FACTORY` of a network of the user's own, which is run and adopted; others need none.
+    """
     read = artifact.read(path)
     try:
-        return _loaded(read)
+        return _loaded(read, code)
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
 
@@ -87,13 +92,22 @@ def unpack_model(data: bytes) -> Loaded:
     return _loaded(artifact.unpack(data))
 
 
-def _loaded(read: Artifact) -> Loaded:
+def _loaded(read: Artifact, code: str = "") -> Loaded:
     try:
         header = msgspec.convert(read.header, Header)
     except msgspec.ValidationError as error:
         raise FileError(f"The file's header does not describe a network: {str(error).rstrip('.')}.") from None
+    if code:
+        _adopt(header, code)
     network = rebuilt(header, {name: encoded.decode() for name, encoded in read.tensors.items()})
     return Loaded(network, read.header, read.tensors, read.parts, read.tensor_bytes, read.file_bytes)
+
+
+def _adopt(header: Header, code: str) -> None:
+    if not header.network.startswith(PREFIX):
+        raise FileError(f"it holds a {header.network}, which needs no code; {code} is for a network of your own.")
+    name = header.network.removeprefix(PREFIX).partition("@")[0]
+    adopt_file(code, input_shape=header.input_shape, classes=header.classes, name=name)
 
 
 def _tensors(model: Compressed) -> dict[str, Encoded]:

@@ -1,0 +1,94 @@
+"""What a command prints for people: records as aligned text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .core.knob import knobs_of, spelled
+from .core.records import Measurement, Run, Sensitivity
+from .experiment.allocate import Allocation
+from .methods import methods
+
+
+def columns(rows: Sequence[Sequence[object]]) -> str:
+    """Rows of cells as aligned text, the first row being the head."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def method_text(name: str) -> str:
+    """A method with its knobs."""
+    cls = methods()[name]
+    rows = [
+        (f"  {key}={spelled(knob.default)}", f"{knob.help} ({knob})", "<- axis" if key == cls.axis else "")
+        for key, knob in knobs_of(cls).items()
+    ]
+    return f"{name}  {cls.title}. {cls.citation}\n{columns(rows)}"
+
+
+def run_text(made: Run) -> str:
+    """The measurement, every layer, and what did not happen as asked."""
+    rows = [("layer", "shape", "non-zero", "bytes", "bits/weight", "MACs", "stored as")]
+    rows += [
+        (
+            r.layer,
+            "x".join(map(str, r.shape)),
+            f"{r.nonzeros:,}",
+            f"{r.file_bytes:,}",
+            f"{r.bits_per_weight:.2f}",
+            f"{r.macs:,}",
+            r.stored_as,
+        )
+        for r in made.layers
+    ]
+    return "\n".join(
+        [measurement_text(made.measurement), "", columns(rows), *(["", *made.notes] if made.notes else [])]
+    )
+
+
+def measurement_text(m: Measurement) -> str:
+    """What a file holds and costs."""
+    low, high = m.accuracy.interval
+    lines = [
+        f"accuracy  {100 * m.accuracy.accuracy:.2f} % ({100 * low:.2f} to {100 * high:.2f}) on "
+        f"{m.accuracy.n} {m.accuracy.split} images",
+        f"file      {m.file_bytes:,} bytes, {m.compression_ratio:.1f} times smaller than {m.dense_bytes:,} dense bytes",
+        f"          {', '.join(f'{part} {size:,}' for part, size in m.bytes_by_part.items())}",
+        f"weights   {m.nonzeros:,} of {m.parameters:,} are not zero",
+        f"MACs      {m.macs:,} of {m.dense_macs:,}",
+    ]
+    if m.latency is not None:
+        t = m.latency
+        lines.append(
+            f"time      {t.median_ms:.2f} ms ({t.low_ms:.2f} to {t.high_ms:.2f}) for a batch of {t.batch}, "
+            f"{t.threads} threads, {t.device}; {m.arithmetic}"
+        )
+    return "\n".join(lines)
+
+
+def coders_text(coders: dict[str, str]) -> str:
+    """Which part of a tensor is written by which coder."""
+    return ", ".join(f"{part} {coder}" for part, coder in coders.items()) or "-"
+
+
+def allocation_text(made: Allocation, found: Sensitivity) -> str:
+    """Each layer's value and why."""
+    rows = [("layer", made.knob, "why")]
+    rows += [(c.layer, "-" if c.value is None else f"{c.value:g}", c.reason) for c in made.choices]
+    assert made.lost is not None
+    said = f"together it loses {100 * made.lost:.2f} points on the {found.dense.n} {found.dense.split} images"
+    return f"{columns(rows)}\n\n{said}\n--step {made.step}"
+
+
+def sensitivity_text(found: Sensitivity) -> str:
+    """Accuracy by layer and knob value."""
+    values = sorted({p.value for p in found.points})
+    cells = {(p.layer, p.value): f"{100 * p.accuracy.accuracy:.1f}" for p in found.points}
+    rows = [("layer", *(f"{v:g}" for v in values))]
+    rows += [(name, *(cells.get((name, v), "-") for v in values)) for name in found.layers]
+    refused = [f"{layer}: {why}" for layer, why in found.refused.items()]
+    dense = (
+        f"dense {100 * found.dense.accuracy:.1f} % on {found.dense.n} {found.dense.split} images; columns: {found.knob}"
+    )
+    return "\n".join([dense, columns(rows), *refused])
