@@ -63,7 +63,7 @@ def decision(layer="conv", scores=(0.4, 0.1, 0.9, 0.2, 0.7), cut=0.4):
 def rows():
     return (
         LayerRow("conv", "conv", (4, 1, 3, 3), 36, 20, 900, 60, 36, "bitmap", ("prune.toy",)),
-        LayerRow("fc.first", "linear", (10, 400), 4000, 400, 4000, 900, 4000, "codebook"),
-        LayerRow("fc.second", "linear", (10, 10), 100, 100, 100, 400, 4000, "codebook"),
+        LayerRow("fc.first", "linear", (10, 400), 4000, 400, 4000, 900, 4000, "codebook", whole="fc"),
+        LayerRow("fc.second", "linear", (10, 10), 100, 100, 100, 400, 4000, "codebook", whole="fc"),
         LayerRow("out", "linear", (10, 10), 100, 100, 100, 400, 100, "float", note="left as it was"),
     )

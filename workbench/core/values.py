@@ -84,6 +84,7 @@ class FixedPoint(Values):
     """value = scale * (code - zero), with one scale and zero for the tensor or one per row.
 
     codes: (n,) integers in [low, high]; scale: (g,) float32, zero: (g,) integers, g = 1 or the number of rows.
+    binary: every scale is a power of two, and training leaves it one.
     """
 
     codes: Array
@@ -91,6 +92,7 @@ class FixedPoint(Values):
     zero: Array
     low: int
     high: int
+    binary: bool = False
     kind: ClassVar[str] = "fixed_point"
 
     @property

@@ -8,6 +8,7 @@ from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ..core.records import Measurement
 from ..data import Dataset
+from ..layers.activations import InputQuantizer
 from ..measure.accuracy import accuracy
 from ..measure.counts import dense_bytes, nonzeros, parameters
 from ..measure.latency import latency
@@ -69,5 +70,7 @@ def _times(shape: tuple[int, ...]) -> str:
 def _arithmetic(loaded: Loaded) -> str:
     """What ran while time was measured; codes are decoded before use, so their speed is simulated."""
     codes = sorted({e.values.kind for e in loaded.tensors.values() if e.values.quantized})
-    simulated = f"; weights stored as {' and '.join(codes)}, decoded before use (simulated, no integer arithmetic)"
-    return "float32" + (simulated if codes else "")
+    widths = sorted({m.bits for m in loaded.network.modules() if isinstance(m, InputQuantizer)})
+    did = [f"weights stored as {' and '.join(codes)}, decoded before use"] if codes else []
+    did += [f"inputs of layers rounded to {' and '.join(map(str, widths))} bits"] if widths else []
+    return "float32" + (f"; {', '.join(did)} (simulated, no integer arithmetic)" if did else "")

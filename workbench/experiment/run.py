@@ -16,7 +16,7 @@ import torch
 from .. import __version__
 from ..core.compressed import Compressed, layers_of
 from ..core.progress import Progress
-from ..core.recipe import Recipe, Step, to_json
+from ..core.recipe import Recipe, Step, covers, to_json
 from ..core.records import LayerRow, Provenance, Run, Stage
 from ..measure.counts import nonzeros, parameters
 from ..measure.macs import macs
@@ -132,7 +132,7 @@ def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
     rows = []
     for layer in layers_of(loaded.network):
         weight = loaded.network.get_submodule(layer.name).weight
-        whole = layer.name if layer.name in dense else layer.name.rpartition(".")[0]
+        whole = next(name for name in dense if covers(name, layer.name))
         encoded = making.model.encoded.get(layer.tensor)
         kind = "float" if encoded is None else encoded.values.kind
         rows.append(
@@ -146,11 +146,16 @@ def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
                 file_bytes=loaded.tensor_bytes[layer.tensor],
                 dense_parameters=dense[whole],
                 stored_as=kind + ("" if encoded is None or encoded.keep is None else ", sparse"),
-                methods=tuple(s.method for s in making.recipe.steps if not s.layers or whole in s.layers),
-                note=" ".join(n for n in making.model.notes if layer.name in n),
+                methods=tuple(s.method for s in making.recipe.steps if _acted(s, layer.name)),
+                note=" ".join(n for n in making.model.notes if whole in n),
+                whole=whole,
             )
         )
     return tuple(rows)
+
+
+def _acted(step: Step, layer: str) -> bool:
+    return not step.layers or any(covers(name, layer) for name in step.layers)
 
 
 def _provenance(making: Making) -> Provenance:

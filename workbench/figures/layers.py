@@ -14,7 +14,6 @@ from .theme import blank, bytes_text, bytes_ticks, empty, hatched, paint, percen
 
 TITLE = "Bytes of each layer, before and after"
 NOTHING = "Measure a setting to see the bytes of its layers."
-FACTORS = ("first", "second")
 BEFORE, AFTER = range(2)
 
 
@@ -36,7 +35,7 @@ class LayersView(NamedTuple):
 
 
 def view(rows: Sequence[LayerRow], *, selected: str | None = None) -> LayersView:
-    """rows: those of a Run. The two factors of a factorised layer are one bar under the layer's own name."""
+    """rows: those of a Run. The parts of a factorised layer are one bar under the layer's own name."""
     return LayersView(tuple(_bar(tuple(own)) for _, own in groupby(rows, _owner)), selected)
 
 
@@ -78,8 +77,7 @@ def table(view: LayersView) -> list[dict[str, str]]:
 
 def _owner(row: LayerRow) -> tuple[str, int]:
     """The layer of the dense network that a row belongs to, with its size."""
-    parent, _, part = row.layer.rpartition(".")
-    return (parent if parent and part in FACTORS else row.layer), row.dense_parameters
+    return row.whole or row.layer, row.dense_parameters
 
 
 def _bar(rows: tuple[LayerRow, ...]) -> Bar:

@@ -6,12 +6,14 @@ stands where; torch's own modules need no entry, since the network's builder mak
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from ..core.errors import FileError
+from .activations import QuantizedInput, bare
 from .factorised import FactorisedConv2d, FactorisedLinear
 
 LAYERS: dict[str, type[FactorisedLinear] | type[FactorisedConv2d]] = {
@@ -25,19 +27,37 @@ compute something else, so what is remembered by architecture must tell adoption
 
 def spec_of(module: nn.Module) -> dict[str, Any] | None:
     """Plain data that rebuilds `module`, or None for a module that this package does not define."""
+    if type(module) is QuantizedInput:
+        return {"type": QuantizedInput.__name__, **module.spec()}
     for name, cls in LAYERS.items():
         if type(module) is cls:
-            return {"type": name, **module.spec()}
+            return {"type": name, **_with_bare_parts(module).spec()}
     return None
 
 
-def from_spec(spec: Mapping[str, Any]) -> nn.Module:
-    """The module that a spec describes, weights not yet set; FileError when it describes none."""
+def from_spec(spec: Mapping[str, Any], present: nn.Module | None = None) -> nn.Module:
+    """The module that a spec describes, weights not yet set; FileError when it describes none.
+
+    present: what stands in its place, which a module that goes around another layer takes in.
+    """
     rest = dict(spec)
-    cls = LAYERS.get(str(rest.pop("type", "")))
-    if cls is None:
-        raise FileError(f"The file names a layer {spec.get('type')!r}; this version knows {', '.join(LAYERS)}.")
+    name = str(rest.pop("type", ""))
+    if name not in (*LAYERS, QuantizedInput.__name__):
+        known = ", ".join((*LAYERS, QuantizedInput.__name__))
+        raise FileError(f"The file names a layer {spec.get('type')!r}; this version knows {known}.")
     try:
-        return cls.of_spec(rest)
+        return LAYERS[name].of_spec(rest) if name in LAYERS else QuantizedInput.of_spec(rest, present)
     except (TypeError, ValueError, RuntimeError, KeyError) as error:
         raise FileError(f"The file describes a {spec['type']} that cannot be built: {error}.") from None
+
+
+def goes_around(spec: Mapping[str, Any]) -> bool:
+    """Whether a spec is of a module that takes in what stands in its place, also inside a module of this package."""
+    return spec.get("type") == QuantizedInput.__name__
+
+
+def _with_bare_parts(module: Any) -> Any:
+    """The same module, its parts without what was put around them: its description is about them alone."""
+    twin = copy.copy(module)
+    twin._modules = {name: part if part is None else bare(part) for name, part in module._modules.items()}
+    return twin

@@ -13,7 +13,7 @@ from torch import nn
 from ..core.errors import FileError, WorkbenchError
 from ..core.layer import put, tensors_of
 from ..core.values import Array
-from ..layers import from_spec
+from ..layers import from_spec, goes_around
 from . import network_named
 from ._spec import NetworkSpec, drawn_from
 
@@ -63,10 +63,11 @@ def _spec(header: Header) -> NetworkSpec:
 def _assembled(spec: NetworkSpec, header: Header, shapes: Shapes) -> nn.Module:
     network = spec.build()
     own = {path for path, _ in network.named_modules() if path}
-    for path, layer in header.structure.items():
-        if path not in own:
+    for path, layer in header.structure.items():  # a layer before what stands inside it
+        there = {path for path, _ in network.named_modules() if path} if goes_around(layer) else own
+        if path not in there:
             raise FileError(f"The file replaces a layer {path!r}, which {spec.name} does not have.")
-        put(network, path, from_spec(layer))
+        put(network, path, from_spec(layer, network.get_submodule(path)))
     for path, module in network.named_modules():
         _resize(module, f"{path}." if path else "", shapes)
     return network
