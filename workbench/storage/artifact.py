@@ -31,7 +31,7 @@ from .tensors import read_tensor, write_tensor
 from .wire import Cursor, Payload, Writer
 
 MAGIC = b"WBZ"
-VERSION = 1
+VERSION = 2
 CHECKSUM_BYTES = 4
 MOST_BYTES = 1 << 31
 _MOST_DIRECTORY = 1 << 20
@@ -140,8 +140,8 @@ def _checked(data: bytes) -> memoryview:
     body, checksum = memoryview(data)[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
     if len(body) <= len(MAGIC) or zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little") != checksum:
         raise FileError("The file is damaged or incomplete: its checksum does not match its content.")
-    if not 1 <= body[len(MAGIC)] <= VERSION:
-        raise FileError(f"The file has format version {body[len(MAGIC)]}; this workbench reads up to {VERSION}.")
+    if body[len(MAGIC)] != VERSION:
+        raise FileError(f"The file has format version {body[len(MAGIC)]}; this workbench reads version {VERSION}.")
     return body
 
 

@@ -2,54 +2,77 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.encoded import Encoded
 from ..core.errors import FileError
 from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCodes, Values
-from .sink import Option, Sink
-from .streams import Stream, Tally
-from .wire import Cursor, Payload, packed_bytes, unpack_bits, width_of
+from . import codes as contextual
+from .floats import read_floats, write_floats
+from .sink import Option, Rival, Sink
+from .streams import TAGS, Stream, Tally
+from .support import as_matrix
+from .surroundings import lag_of
+from .wire import Cursor, Payload, Writer, packed_bytes, unpack_bits, width_of
 
 KINDS: tuple[str, ...] = tuple(c.kind for c in (Floats, Codebook, FixedPoint, Levels, ProductCodes))
 ROLES = ("weight", "bias", "batchnorm", "buffer")
 _FLOAT_PARTS = {"weight": "weights", "bias": "biases", "batchnorm": "batchnorm", "buffer": "weights"}
 _MOST = (1 << 31) - 1
+_CONTEXT = TAGS
+_DESCRIPTION = 7
 
 
 @dataclass(frozen=True)
 class Place:
-    """What values are read for and from. n: stored entries; size: entries of the tensor; rows: along its first axis."""
+    """What values are read for and from. n: stored entries; shape: of the tensor; keep: which these are."""
 
     n: int
-    size: int
-    rows: int
+    shape: tuple[int, ...]
+    keep: Array | None
     role: str
     meta: Cursor
     payload: Payload
 
+    @property
+    def size(self) -> int:
+        """Entries of the tensor."""
+        return math.prod(self.shape)
+
+    @property
+    def rows(self) -> int:
+        """Along its first axis."""
+        return self.shape[0] if self.shape else 1
+
     def codes(self, n: int, low: int, high: int) -> Array:
         """The next stream: n codes, all of them in [low, high]."""
-        codes = Stream.parse(self.meta, n).read(self.payload.of("codes"), n)
+        if n and self.keep is not None and self.keep.ndim > 1 and self.meta.follows(_CONTEXT):
+            least, lag = self.meta.sint(_MOST), self.meta.uint(contextual.MOST_LAG)
+            codes = least + contextual.read(as_matrix(self.keep), lag, self.meta, self.payload.of("codes"))
+        else:
+            codes = Stream.parse(self.meta, n).read(self.payload.of("codes"), n)
         if n and not low <= int(codes.min()) <= int(codes.max()) <= high:
             raise FileError(f"The file holds a code outside [{low}, {high}].")
         return codes
 
 
-def write_values(sink: Sink, values: Values, role: str, coder: str) -> None:
-    """Describe and store `values`; their kind is the caller's to write."""
+def write_values(sink: Sink, encoded: Encoded, role: str) -> None:
+    """Describe and store the values of a tensor; their kind is the caller's to write."""
+    values = encoded.values
     if isinstance(values, Floats):
-        sink.floats(_FLOAT_PARTS[role], values.data)
+        write_floats(sink, _FLOAT_PARTS[role], values.data, encoded.coder)
     elif isinstance(values, Codebook):
-        _write_codebook(sink, values, coder)
+        _write_codebook(sink, values, encoded)
     elif isinstance(values, FixedPoint):
-        _write_fixed_point(sink, values, coder)
+        _write_fixed_point(sink, values, encoded)
     elif isinstance(values, Levels):
-        _write_levels(sink, values, coder)
+        _write_levels(sink, values, encoded)
     else:
         assert isinstance(values, ProductCodes)
-        _write_product(sink, values, coder)
+        _write_product(sink, values, encoded)
 
 
 def read_values(kind: str, place: Place) -> Values:
@@ -57,41 +80,62 @@ def read_values(kind: str, place: Place) -> Values:
     return _READERS[kind](place)
 
 
-def _write_codes(sink: Sink, codes: Array, coder: str, tally: Tally | None = None) -> None:
-    sink.stream("codes", [Option((), tally or Tally.of(codes), lambda: codes)], coder)
+def _write_codes(sink: Sink, codes: Array, encoded: Encoded, zero: int) -> None:
+    """zero: the first code that stands for no negative number."""
+    tally = Tally.of(codes)
+    rival = _in_context(sink, codes, tally, encoded, zero) if encoded.coder == "smallest" else None
+    sink.stream("codes", [Option((), tally, lambda: codes)], encoded.coder, rival)
+
+
+def _in_context(sink: Sink, codes: Array, tally: Tally, encoded: Encoded, zero: int) -> Rival | None:
+    if encoded.keep is None or encoded.keep.ndim < 2:
+        return None
+    matrix, lag = as_matrix(encoded.keep), lag_of(encoded.keep)
+    if not contextual.possible(matrix, tally.k, lag) or not sink.affords(contextual.work(matrix, tally.k)):
+        return None
+    pivot = int(np.clip(zero - tally.low, 0, tally.k))
+    plan = contextual.planned(contextual.places_of(matrix, lag), codes - tally.low, tally.k, pivot)
+
+    def describe(meta: Writer, length: int) -> None:
+        meta.sint(tally.low)
+        meta.uint(lag)
+        plan.describe(meta, length)
+
+    work = contextual.work(matrix, tally.k)
+    return Rival((_CONTEXT,), plan.size + _DESCRIPTION, work, describe, plan.encode)
 
 
 def _read_floats(place: Place) -> Values:
-    return Floats(place.payload.of(_FLOAT_PARTS[place.role]).floats(place.n))
+    return Floats(read_floats(_FLOAT_PARTS[place.role], place.n, place.meta, place.payload))
 
 
-def _write_codebook(sink: Sink, values: Codebook, coder: str) -> None:
-    """Entries of the book that no code uses are left out."""
-    codes, book = values.codes, values.book
-    counts = np.bincount(codes, minlength=book.size)
-    used = counts > 0
-    if not used.all():
-        codes, book, counts = (np.cumsum(used) - 1)[codes], book[used], counts[used]
+def _write_codebook(sink: Sink, values: Codebook, encoded: Encoded) -> None:
+    """The book ascends; entries that no code uses are left out."""
+    used = np.flatnonzero(np.bincount(values.codes, minlength=values.book.size))
+    order = used[np.argsort(values.book[used], kind="stable")]
+    rank = np.zeros(values.book.size, np.int64)
+    rank[order] = np.arange(order.size)
+    book = values.book[order]
     sink.meta.uint(book.size)
-    sink.floats("codebooks", book)
-    _write_codes(sink, codes, coder, Tally.of_counts(counts))
+    write_floats(sink, "codebooks", book, encoded.coder)
+    _write_codes(sink, rank[values.codes], encoded, int(np.count_nonzero(book < 0)))
 
 
 def _read_codebook(place: Place) -> Values:
-    book = place.payload.of("codebooks").floats(place.meta.uint(_MOST))
+    book = read_floats("codebooks", place.meta.uint(_MOST), place.meta, place.payload)
     return Codebook(place.codes(place.n, 0, book.size - 1), book)
 
 
-def _write_fixed_point(sink: Sink, values: FixedPoint, coder: str) -> None:
+def _write_fixed_point(sink: Sink, values: FixedPoint, encoded: Encoded) -> None:
     sink.meta.sint(values.low)
     sink.meta.sint(values.high)
-    _write_scale(sink, values.scale)
+    _write_scale(sink, values.scale, encoded.coder)
     lowest = int(values.zero.min())
     above = values.zero.astype(np.int64) - lowest
     sink.meta.sint(lowest)
     sink.meta.uint(width_of(int(above.max())))
     sink.fixed("scales", above, width_of(int(above.max())))
-    _write_codes(sink, values.codes, coder)
+    _write_codes(sink, values.codes, encoded, round(float(values.zero.mean())))
 
 
 def _read_fixed_point(place: Place) -> Values:
@@ -104,12 +148,12 @@ def _read_fixed_point(place: Place) -> Values:
     return FixedPoint(place.codes(place.n, low, high), scale, above.astype(np.int64) + lowest, low, high)
 
 
-def _write_levels(sink: Sink, values: Levels, coder: str) -> None:
+def _write_levels(sink: Sink, values: Levels, encoded: Encoded) -> None:
     sink.meta.uint(len(values.alphabet))
     for level in values.alphabet:
         sink.meta.sint(level)
-    _write_scale(sink, values.scale)
-    _write_codes(sink, values.codes, coder)
+    _write_scale(sink, values.scale, encoded.coder)
+    _write_codes(sink, values.codes, encoded, sum(level < 0 for level in values.alphabet))
 
 
 def _read_levels(place: Place) -> Values:
@@ -118,27 +162,28 @@ def _read_levels(place: Place) -> Values:
     return Levels(place.codes(place.n, 0, len(alphabet) - 1), scale, alphabet)
 
 
-def _write_scale(sink: Sink, scale: Array) -> None:
+def _write_scale(sink: Sink, scale: Array, coder: str) -> None:
     sink.meta.uint(int(scale.size > 1))
-    sink.floats("scales", scale)
+    write_floats(sink, "scales", scale, coder)
 
 
 def _read_scale(place: Place) -> Array:
-    return place.payload.of("scales").floats(place.rows if place.meta.uint(1) else 1)
+    return read_floats("scales", place.rows if place.meta.uint(1) else 1, place.meta, place.payload)
 
 
-def _write_product(sink: Sink, values: ProductCodes, coder: str) -> None:
+def _write_product(sink: Sink, values: ProductCodes, encoded: Encoded) -> None:
     for length in values.books.shape:
         sink.meta.uint(length)
-    sink.floats("codebooks", values.books)
-    _write_codes(sink, values.codes.reshape(-1), coder)
+    write_floats(sink, "codebooks", values.books, encoded.coder)
+    codes = values.codes.reshape(-1)
+    sink.stream("codes", [Option((), Tally.of(codes), lambda: codes)], encoded.coder)
 
 
 def _read_product(place: Place) -> Values:
     s, k, d = (place.meta.uint(_MOST) for _ in range(3))
     if s * d == 0 or place.n != place.size or place.size % (s * d):
         raise FileError(f"The file claims {s} product codes of {d} values a row in a tensor of {place.size} entries.")
-    books = place.payload.of("codebooks").floats(s * k * d).reshape(s, k, d)
+    books = read_floats("codebooks", s * k * d, place.meta, place.payload).reshape(s, k, d)
     return ProductCodes(place.codes(place.size // d, 0, k - 1).reshape(-1, s), books)
 
 

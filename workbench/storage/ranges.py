@@ -12,6 +12,7 @@ from constriction import stream
 
 from ..core.errors import FileError
 from ..core.values import Array
+from .words import opened, sealed
 
 MOST_SYMBOLS = 1 << 16
 FINEST = 3
@@ -56,28 +57,22 @@ def information(counts: Array, stored: Array, m: int) -> float:
     return float(counts[used] @ (20 - np.log2(frequencies(stored, m))))
 
 
-def coded_bytes(bits: float) -> int:
-    """Bytes that the coder needs for so much information: whole 32-bit words."""
-    return 4 * (int(bits) // 32 + 1)
-
-
 def encode(symbols: Array, stored: Array, m: int) -> bytes:
     """symbols: (n,) in [0, k), all of them used."""
     present = stored > 0
     ranks = symbols if present.all() else (np.cumsum(present) - 1)[symbols]
     encoder = stream.queue.RangeEncoder()
     encoder.encode(ranks.astype(np.int32), _model(stored, m))
-    return np.asarray(encoder.get_compressed()).astype("<u4").tobytes()
+    return sealed(encoder)
 
 
 def decode(data: bytes | memoryview, stored: Array, m: int, count: int) -> Array:
     """The `count` symbols that `encode` wrote, int32; FileError when the model or the bits cannot be right."""
     used = np.flatnonzero(stored).astype(np.int32)
-    if len(data) % 4 or not 2 <= used.size <= MOST_SYMBOLS or stored.max() > most_levels(m):
+    if not 2 <= used.size <= MOST_SYMBOLS or stored.max() > most_levels(m):
         raise FileError("The file holds a range coded stream with an impossible model.")
-    words = np.frombuffer(data, "<u4").astype(np.uint32)
     try:
-        ranks = stream.queue.RangeDecoder(words).decode(_model(stored, m), count)
+        ranks = opened(data).decode(_model(stored, m), count)
     except AssertionError:  # what constriction raises for words that no encoder writes
         raise FileError("The file holds a range coded stream that its model cannot have written.") from None
     found: Array = used[ranks]

@@ -10,8 +10,10 @@ from ..core.errors import FileError
 from ..core.values import Array
 from . import huffman, ranges
 from .wire import Cursor, Payload, Writer, pack_bits, packed_bytes, unpack_bits, width_of
+from .words import sealed_bytes
 
 CODERS = ("none", "huffman", "range")
+TAGS = len(CODERS) * (ranges.FINEST + 1)
 _WIDEST = 1 << 31
 _TABLE_ENTRY_BYTES = 0.6
 
@@ -137,7 +139,7 @@ def _range(tally: Tally) -> Way:
     m = ranges.fineness(tally.n, tally.k)
     levels = ranges.levels_of(tally.counts, m)
     table = packed_bytes(tally.k, width_of(int(levels.max())))
-    return Way("range", tally, levels, m, table + ranges.coded_bytes(ranges.information(tally.counts, levels, m)))
+    return Way("range", tally, levels, m, table + sealed_bytes(ranges.information(tally.counts, levels, m)))
 
 
 def entropy_bits(counts: Array, *, least: float = 0.0) -> float:
@@ -162,7 +164,7 @@ class Stream:
         """n: how many symbols there are."""
         if n == 0:
             return cls("none", 0, 0, 1, 0, 0)
-        tag = meta.uint(len(CODERS) * (ranges.FINEST + 1) - 1)
+        tag = meta.uint(TAGS - 1)
         coder, low, k = CODERS[tag % len(CODERS)], meta.sint(_WIDEST), meta.uint(_WIDEST) + 1
         if coder == "none":
             return cls(coder, 0, low, k, width_of(k - 1), packed_bytes(n, width_of(k - 1)))

@@ -1,4 +1,4 @@
-"""Which entries are stored: all of them, a bitmap, or the gaps between them."""
+"""Which entries are stored: all of them, a bitmap, the gaps between them, or each in the light of its surroundings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import numpy as np
 from ..core.encoded import SUPPORTS, Encoded
 from ..core.errors import FileError
 from ..core.values import Array
-from .sink import Option, Sink
+from . import surroundings
+from .sink import Option, Rival, Sink
 from .streams import Stream, Tally
 from .wire import Cursor, Payload
 
-DENSE, BITMAP, GAPS = 0, 1, 2
-NAMES = SUPPORTS[1:]
+DENSE, BITMAP, GAPS, CONTEXT = 0, 1, 2, 3
+# What a support is called when it is read back: one in context can only be chosen by leaving the choice.
+NAMES = (*SUPPORTS[1:], SUPPORTS[0])
 _CHUNKS = (1, 4, 8)
 _WIDEST_GAP = 16
+_DESCRIPTION = 6
 
 
 def write_support(sink: Sink, encoded: Encoded) -> None:
@@ -27,7 +30,24 @@ def write_support(sink: Sink, encoded: Encoded) -> None:
         return
     options = _bitmaps(keep.reshape(-1)) if encoded.support != "gaps" else []
     options += _gaps(keep.reshape(-1)) if encoded.support != "bitmap" else []
-    sink.stream("positions", options, encoded.coder)
+    free = encoded.support == "smallest" and encoded.coder == "smallest"
+    sink.stream("positions", options, encoded.coder, _in_context(sink, keep) if free else None)
+
+
+def as_matrix(keep: Array) -> Array:
+    """Rows are the first axis. keep: any shape of at least one axis."""
+    return keep.reshape(keep.shape[0], -1)
+
+
+def _in_context(sink: Sink, keep: Array) -> Rival | None:
+    if keep.ndim < 2:
+        return None
+    matrix, lag = as_matrix(keep), surroundings.lag_of(keep)
+    work = surroundings.fronts(matrix.shape[0], matrix.shape[1])
+    if not keep.any() or not surroundings.possible(matrix.shape[0], matrix.shape[1], lag) or not sink.affords(work):
+        return None
+    plan = surroundings.planned(matrix, lag, surroundings.foretold(sink.outputs, matrix.shape[1]))
+    return Rival((CONTEXT,), plan.size + _DESCRIPTION, work, plan.describe, lambda: plan.encode(matrix))
 
 
 def _bitmaps(keep: Array) -> list[Option]:
@@ -88,6 +108,9 @@ def read_support(kind: int, shape: tuple[int, ...], meta: Cursor, payload: Paylo
     size = math.prod(shape)
     if kind == DENSE:
         return None
+    if kind == CONTEXT:
+        rows, columns = (shape[0], size // shape[0]) if shape else (1, 1)
+        return surroundings.read(rows, columns, payload.outputs, meta, payload.of("positions")).reshape(shape)
     if kind == BITMAP:
         chunk = meta.uint(_CHUNKS[-1])
         if chunk not in _CHUNKS:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
-from ..core.encoded import CODERS, SUPPORTS, Encoded
+import numpy as np
+
+from ..core.encoded import CODERS, Encoded
 from ..core.errors import FileError
+from ..core.values import Array
 from .kinds import KINDS, ROLES, Place, read_values, write_values
 from .sink import Sink
-from .support import NAMES, read_support, write_support
+from .support import NAMES, as_matrix, read_support, write_support
 from .wire import Cursor, Payload
 
 _MOST_AXES = 8
@@ -26,7 +29,18 @@ def write_tensor(sink: Sink, encoded: Encoded, role: str) -> None:
     for length in encoded.shape:
         meta.uint(length)
     write_support(sink, encoded)
-    write_values(sink, encoded.values, role, encoded.coder)
+    write_values(sink, encoded, role)
+    sink.outputs = _outputs(encoded, sink.outputs)
+
+
+def _outputs(encoded: Encoded, before: Array | None) -> Array | None:
+    """How many entries each row of a matrix keeps; vectors leave what was known `before`."""
+    if len(encoded.shape) < 2:
+        return before
+    if encoded.keep is None:
+        return np.full(encoded.shape[0], math.prod(encoded.shape[1:]))
+    counts: Array = np.count_nonzero(as_matrix(encoded.keep), 1)
+    return counts
 
 
 def read_tensor(meta: Cursor, payload: Payload, most: int) -> tuple[Encoded, str]:
@@ -42,5 +56,7 @@ def read_tensor(meta: Cursor, payload: Payload, most: int) -> tuple[Encoded, str
     keep = read_support(support, shape, meta, payload)
     size = math.prod(shape)
     n = size if keep is None else int(keep.sum())
-    values = read_values(kind, Place(n, size, shape[0] if shape else 1, role, meta, payload))
-    return Encoded(shape, values, keep, SUPPORTS[1 + support], coder), role
+    values = read_values(kind, Place(n, shape, keep, role, meta, payload))
+    encoded = Encoded(shape, values, keep, NAMES[support], coder)
+    payload.outputs = _outputs(encoded, payload.outputs)
+    return encoded, role

@@ -7,6 +7,9 @@ import numpy as np
 from ..core.errors import FileError
 from ..core.values import Array
 
+# Steps of 0.1 ms or so: what a file may cost whoever reads it.
+MOST_WORK = 1 << 17
+
 
 class Writer:
     """Bytes under construction; whole numbers take 7 bits a byte, lowest first."""
@@ -64,19 +67,27 @@ class Cursor:
         value = self.uint(2 * most)
         return -(value + 1) // 2 if value & 1 else value // 2
 
-    def floats(self, count: int) -> Array:
-        """The next `count` float32."""
-        return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
+    def follows(self, byte: int) -> bool:
+        """Whether the next byte is this one; if so, it is taken."""
+        if self.left and self.data[self.at] == byte:
+            self.at += 1
+            return True
+        return False
 
 
 class Payload(Cursor):
-    """A Cursor that also counts what is taken, by part, and notes which coder each part of a tensor was in."""
+    """A Cursor that also counts what is taken, by part, and notes which coder each part of a tensor was in.
+
+    outputs: kept entries by row of the matrix that was read last.
+    """
 
     def __init__(self, data: bytes | memoryview) -> None:
         super().__init__(data)
         self.parts: dict[str, int] = {}
         self.coders: dict[str, str] = {}
         self._part = ""
+        self.outputs: Array | None = None
+        self._worked = 0
 
     def of(self, part: str) -> Payload:
         """Itself; what is taken from now on belongs to `part`."""
@@ -86,6 +97,12 @@ class Payload(Cursor):
     def coded(self, coder: str) -> None:
         """The part that is being read is in this coder."""
         self.coders[self._part] = coder
+
+    def work(self, steps: int) -> None:
+        """Note that decoding takes so many steps of Python; FileError when a file asks for more than is written."""
+        self._worked += steps
+        if self._worked > MOST_WORK:
+            raise FileError(f"The file takes more than the {MOST_WORK} steps that a reader accepts.")
 
     def take(self, count: int) -> memoryview:
         taken = super().take(count)

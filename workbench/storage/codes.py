@@ -1,0 +1,242 @@
+"""The codes of kept entries, each in the light of those before it: a few levels as decisions of one bit.
+
+First which side of zero a code lies on, then, away from zero, whether there is one more level, and one more. Signs go
+together in patches and along columns; magnitudes go with the row, the column and how many entries these keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..core.errors import FileError
+from ..core.values import Array
+from . import logistic
+from .wire import Cursor, Payload, Writer
+from .words import sealed_bytes
+
+MOST_LEVELS = 16
+MOST_ENTRIES = 1 << 16
+MOST_WIDTH = 1 << 14
+MOST_LAG = 255
+# The usual weights of the features, for which side a code is on and for whether there is one more level.
+SIDE = np.array([0, 5, 30, 1, 85, 5, 3, 65, 12, 0, 0, 0, 0])
+MORE = np.array([-70, 8, 10, 3, 10, 0, 0, 9, 3, 0, 14, 12, 0])
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where some entries of a matrix are. i, j: (n,) rows and columns in C order; hints: (3, n) int32 about each."""
+
+    i: Array
+    j: Array
+    shape: tuple[int, int]
+    lag: int
+    hints: Array
+
+    def part(self, chosen: Array, hint: Array) -> Places:
+        """The chosen entries, with one more thing known about each."""
+        hints = self.hints[:, chosen]
+        hints[2] = hint[chosen]
+        return Places(self.i[chosen], self.j[chosen], self.shape, self.lag, hints)
+
+    @cached_property
+    def neighbours(self) -> Array:
+        """(7, n): 1 + which entry is the one before it in its row, then 1 and 2 to the left, above, and at the lag."""
+        side = self.lag + 1
+        rows, columns = self.shape
+        index = np.zeros((rows + 1, columns + side), np.int32)
+        index[self.i + 1, self.j + side] = np.arange(1, self.i.size + 1)
+        flat, at = index.reshape(-1), (self.i + 1) * (columns + side) + self.j + side
+        steps = (1, 2, columns + side, self.lag, self.lag - 1, self.lag + 1)
+        before = np.where(_ranks(self.i) > 0, np.arange(self.i.size), 0)
+        return np.stack([before, *(flat[at - step] for step in steps)])
+
+    @cached_property
+    def by_column(self) -> Array:
+        """The entries sorted by column, then row."""
+        return np.argsort(self.j, kind="stable")
+
+    @cached_property
+    def ranks(self) -> tuple[Array, Array]:
+        """How many entries come before each in its row and in its column."""
+        down = np.empty(self.i.size, np.int64)
+        down[self.by_column] = _ranks(self.j[self.by_column])
+        return _ranks(self.i), down
+
+    def features(self, at: Array, known: Array, across: Array, down: Array) -> Array:
+        """(13, m) int32 for entries `at` (m,).
+
+        known: (n + 1,) of -1, 0 (not known) and 1, entry e at e + 1; across and down: (m,) sums over what comes before.
+        """
+        out = np.empty((SIDE.size, at.size), np.int32)
+        out[0] = logistic.ONE
+        out[1] = (across << 8) // (self.ranks[0][at] + 3)
+        out[2] = (down << 8) // (self.ranks[1][at] + 3)
+        near = known[self.neighbours[:, at]] << 8
+        out[3:8] = near[:5]
+        out[8] = near[5] + near[6]
+        out[9] = out[1] * out[2] >> 8
+        out[10:] = self.hints[:, at]
+        return out
+
+    def levels(self) -> list[Array]:
+        """Entries in groups: all that comes before one in its row and in its column is in earlier groups."""
+        across, down = [0] * self.shape[0], [0] * self.shape[1]
+        level = []
+        for i, j in zip(self.i.tolist(), self.j.tolist(), strict=True):
+            across[i] = down[j] = deep = 1 + max(across[i], down[j])
+            level.append(deep)
+        order = np.argsort(level, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(level))[:-1])[1:]
+
+
+def _ranks(groups: Array) -> Array:
+    """Position of each in its run of equal numbers. groups: (n,) sorted."""
+    where = np.arange(groups.size)
+    starts = np.r_[True, groups[1:] != groups[:-1]] if groups.size else np.zeros(0, bool)
+    found: Array = where - np.maximum.accumulate(np.where(starts, where, 0))
+    return found
+
+
+def _sums_before(groups: Array, values: Array) -> Array:
+    """For each, the sum of what comes before it in its run of equal numbers. groups: (n,) sorted."""
+    total = np.cumsum(values) - values
+    found: Array = total - total[np.arange(groups.size) - _ranks(groups)]
+    return found
+
+
+def places_of(keep: Array, lag: int) -> Places:
+    """keep: (rows, columns) bool. What is known of an entry: how full its row and its column are."""
+    i, j = np.nonzero(keep)
+    log = logistic.logarithms(MOST_WIDTH + 2)
+    rows, columns = (np.count_nonzero(keep, axis) for axis in (1, 0))
+    hints = np.stack([log[rows[i]] - log[2], log[columns[j]] - log[2], np.zeros(i.size, np.int32)])
+    return Places(i, j, (keep.shape[0], keep.shape[1]), lag, hints.astype(np.int32))
+
+
+def possible(keep: Array, k: int, lag: int) -> bool:
+    """Whether codes of `k` levels behind `keep` (rows, columns) can be coded this way, in bounded time and memory."""
+    n = int(np.count_nonzero(keep))
+    return 2 <= k <= MOST_LEVELS and 0 < n <= MOST_ENTRIES and max(keep.shape) <= MOST_WIDTH and 2 <= lag <= MOST_LAG
+
+
+def work(keep: Array, k: int) -> int:
+    """How many steps decoding takes at most."""
+    return (k - 1) * min(int(np.count_nonzero(keep)), sum(keep.shape))
+
+
+def _decisions(k: int, pivot: int) -> range:
+    """Step -1 decides the side, if there are two; step b whether a code is more than b levels from the pivot."""
+    return range(-1 if 0 < pivot < k else 0, max(pivot, k - pivot) - 1)
+
+
+def _room(step: int, k: int, pivot: int, positive: Array) -> Array:
+    """Whether a side has more than `step` + 1 levels."""
+    found: Array = np.where(positive, k - pivot, pivot) > step + 1
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """One decision about some entries, and the model of it."""
+
+    places: Places
+    bits: Array
+    weights: logistic.Weights
+
+
+def _features(places: Places, bits: Array, at: Array) -> Array:
+    """As Places.features, for entries whose bits (n,) are all known."""
+    known = np.r_[0, 2 * bits.astype(np.int32) - 1]
+    across = _sums_before(places.i, known[1:])
+    down = np.empty_like(across)
+    down[places.by_column] = _sums_before(places.j[places.by_column], known[1:][places.by_column])
+    return places.features(at, known, across[at], down[at])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How codes would be coded. size: bytes of the stream, foreseen."""
+
+    k: int
+    pivot: int
+    passes: tuple[_Pass, ...]
+    size: int
+
+    def describe(self, meta: Writer, length: int) -> None:
+        """Write what `read` needs to know, but for what the caller knows."""
+        for number in (self.k, self.pivot, length):
+            meta.uint(number)
+
+    def encode(self) -> bytes:
+        """The stream."""
+        pieces = []
+        for one in self.passes:
+            order = np.concatenate(one.places.levels())
+            pieces.append(logistic.even(one.weights.bits))
+            pieces.append(
+                (one.bits[order], logistic.probabilities(_features(one.places, one.bits, order), one.weights.values))
+            )
+        return logistic.encode(pieces)
+
+
+def planned(places: Places, codes: Array, k: int, pivot: int) -> Plan:
+    """The plan for codes (n,) in [0, k); those below the pivot are of one sign, the others of the other."""
+    positive = codes >= pivot
+    depth = np.where(positive, codes - pivot, pivot - 1 - codes)
+    passes, information = [], 0.0
+    for step in _decisions(k, pivot):
+        chosen = (depth >= step) & _room(step, k, pivot, positive) if step >= 0 else np.ones(codes.size, bool)
+        bits = depth[chosen] > step if step >= 0 else positive
+        if bits.size == 0:
+            continue
+        part = places.part(chosen, _hint(step, positive))
+        features = _features(part, bits, np.arange(bits.size))
+        weights = logistic.fitted(features, bits, np.ones(bits.size), MORE if step >= 0 else SIDE)
+        information += weights.bits.size + logistic.cost(features, weights.values, bits)
+        passes.append(_Pass(part, bits, weights))
+    return Plan(k, pivot, tuple(passes), sealed_bytes(information))
+
+
+def _hint(step: int, positive: Array) -> Array:
+    """Once it is known, the side tells about the magnitude."""
+    return np.where(positive, logistic.ONE, 0).astype(np.int32) if step >= 0 else np.zeros(positive.size, np.int32)
+
+
+def read(keep: Array, lag: int, meta: Cursor, payload: Payload) -> Array:
+    """The codes (n,) int32 that `Plan` described and encoded. keep: (rows, columns) bool."""
+    k, pivot, length = meta.uint(MOST_LEVELS), meta.uint(MOST_LEVELS), meta.uint(1 << 40)
+    if not possible(keep, k, lag) or pivot > k:
+        raise FileError(f"The file claims codes of {k} levels, {pivot} of them negative; none are known.")
+    payload.work(work(keep, k))
+    places = places_of(keep, lag)
+    payload.coded("context")
+    decoder = logistic.Decoder(payload.take(length))
+    positive, depth = np.full(places.i.size, pivot == 0), np.zeros(places.i.size, np.int32)
+    for step in _decisions(k, pivot):
+        chosen = (depth >= step) & _room(step, k, pivot, positive) if step >= 0 else np.ones(depth.size, bool)
+        if not chosen.any():
+            continue
+        part = places.part(chosen, _hint(step, positive))
+        bits = _bits(part, decoder.weights(MORE if step >= 0 else SIDE), decoder)
+        if step < 0:
+            positive = bits
+        else:
+            depth[chosen] += bits
+    return np.where(positive, pivot + depth, pivot - 1 - depth).astype(np.int32)
+
+
+def _bits(places: Places, weights: Array, decoder: logistic.Decoder) -> Array:
+    """One decision for all of the places, group by group."""
+    known = np.zeros(places.i.size + 1, np.int32)
+    across, down = np.zeros(places.shape[0], np.int64), np.zeros(places.shape[1], np.int64)
+    for at in places.levels():
+        i, j = places.i[at], places.j[at]
+        found = 2 * decoder.take(logistic.probabilities(places.features(at, known, across[i], down[j]), weights)) - 1
+        known[at + 1] = found
+        across[i] += found
+        down[j] += found
+    return known[1:] > 0
