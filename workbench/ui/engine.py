@@ -11,6 +11,7 @@ from ..experiment.live import Live
 from .choices import axis_of, trains
 from .debounce import Debounce, Timer
 from .guard import guard, watch
+from .snippets import plain
 from .state import State
 
 STILL_S = 0.25
@@ -79,7 +80,7 @@ class Engine:
         """(name, bytes) of the artifact, once the recipe is measured."""
         recipe = self._state.recipe
         data = None if recipe is None else self._live.file_of(recipe)
-        return None if data is None else (f"{recipe.network}-{recipe.dataset}-{recipe.key[:8]}.wbz", data)
+        return None if data is None else (f"{plain(recipe.network)}-{plain(recipe.dataset)}-{recipe.key[:8]}.wbz", data)
 
     def close(self) -> None:
         """Stop for good."""
