@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.errors import FileError, WorkbenchError
 from ._images import ERRORS, Square, cut_out, flat, reason
 
-PICTURE_BYTES = 5 * 2**20
+PICTURE_BYTES = 5_000_000
 PICTURE_TYPES = "image/png,image/jpeg,image/webp,image/bmp"
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _MOST_PIXELS = 2**25
@@ -22,7 +22,7 @@ _MOST_PIXELS = 2**25
 
 def picture_too_large(size: int) -> str:
     """The sentence about a file of `size` bytes."""
-    return f"A picture may have at most {PICTURE_BYTES / 1e6:.1f} MB; this one has {size / 1e6:.1f} MB."
+    return f"A picture may have at most {PICTURE_BYTES / 1e6:g} MB; this one has {size / 1e6:.1f} MB."
 
 
 def picture(content: bytes, shape: tuple[int, ...]) -> Tensor:
@@ -38,7 +38,7 @@ def picture(content: bytes, shape: tuple[int, ...]) -> Tensor:
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             _check_pixels(*image.size)
-            return torch.from_numpy(_planes(image, shape)).float().div_(255)
+            return torch.tensor(_planes(image, shape)).float().div_(255)
     except UnidentifiedImageError:
         raise FileError("This file is not a picture; it must be a PNG, JPEG, WebP or BMP.") from None
     except Image.DecompressionBombError:

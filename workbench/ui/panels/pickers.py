@@ -21,7 +21,7 @@ def panel(state: State) -> w.Box:
 
     def offer() -> None:
         choices, data, net = state.choices, state.choices.datasets[state.dataset], state.choices.networks[state.network]
-        dataset.offer(choices.for_datasets(), data.name, data.description, data.source)
+        dataset.offer(choices.for_datasets(), data.name, " ".join((data.description, *state.remarks)), data.source)
         network.offer(choices.for_networks(data.name), net.name, _facts(net), net.citation)
 
     def offer_methods() -> None:
@@ -30,7 +30,7 @@ def panel(state: State) -> w.Box:
         groups = choices.for_methods(net.name, state.steps, state.active)
         method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
 
-    watch(state, offer, "dataset", "network", "choices")
+    watch(state, offer, "dataset", "network", "choices", "remarks")
     watch(state, offer_methods, "network", "steps", "active", "choices")
     return w.Box([dataset, network, method]).add_class("wb-row")
 
