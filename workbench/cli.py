@@ -21,6 +21,7 @@ from .core.recipe import Recipe
 from .core.records import measurement_json
 from .data import SPLITS, datasets, load_dataset, set_root
 from .experiment.allocate import allocate_within
+from .experiment.anatomy import anatomy_named
 from .experiment.file import measure_file
 from .experiment.named import network_from
 from .experiment.run import run
@@ -30,7 +31,16 @@ from .methods import methods, parse_step
 from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
-from .texts import allocation_text, coders_text, columns, measurement_text, method_text, run_text, sensitivity_text
+from .texts import (
+    allocation_text,
+    anatomy_text,
+    coders_text,
+    columns,
+    measurement_text,
+    method_text,
+    run_text,
+    sensitivity_text,
+)
 from .train.device import AUTO
 from .train.home import KeptTraining, Plan
 from .train.settings import TrainSettings, recommended
@@ -69,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="workbench", description="See, measure and explain what neural-network compression does.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for add in (_app, _lists, _compress, _evaluate, _inspect, _sensitivity, _train):
+    for add in (_app, _lists, _layers, _compress, _evaluate, _inspect, _sensitivity, _train):
         add(commands)
     return top
 
@@ -111,6 +121,10 @@ def _lists(commands: Any) -> None:
     _command(commands, "methods", run_methods, "list the methods with their knobs")
     _command(commands, "networks", run_networks, "list the networks")
     _data_root(_command(commands, "datasets", run_datasets, "list the datasets"))
+
+
+def _layers(commands: Any) -> None:
+    _subject(_command(commands, "layers", run_layers, "what can be compressed in a network, what cannot, and why"))
 
 
 def _compress(commands: Any) -> None:
@@ -255,6 +269,12 @@ def run_datasets(options: argparse.Namespace) -> None:
     ]
     head = ("dataset", "images", "classes", *SPLITS, "here", "title")
     emit(options, document, lambda: columns([head, *rows]))
+
+
+def run_layers(options: argparse.Namespace) -> None:
+    """Every layer, every part that is left alone, and which channels belong together."""
+    made = anatomy_named(options.network, options.dataset, progress=progress())
+    emit(options, made, lambda: anatomy_text(made))
 
 
 def run_compress(options: argparse.Namespace) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
+from .core.survey import Uncompressed
 from .experiment.allocate import Allocation
+from .measure.anatomy import Anatomy
 from .methods import methods
 
 
@@ -65,6 +67,37 @@ def measurement_text(m: Measurement) -> str:
             f"{t.threads} threads, {t.device}; {m.arithmetic}"
         )
     return "\n".join(lines)
+
+
+def anatomy_text(made: Anatomy) -> str:
+    """Layers, what is left alone, groups of channels, and what holds for the whole network."""
+    layers = [("layer", "kind", "shape", "parameters", "MACs", "calls")]
+    layers += [
+        (f.name, f.kind, "x".join(map(str, f.shape)), f"{f.parameters:,}", f"{f.macs:,}", str(f.calls))
+        for f in made.layers
+    ]
+    total = f"{made.parameters:,} parameters, {made.macs:,} multiply-accumulates for one image"
+    alike: dict[tuple[str, str], list[Uncompressed]] = {}
+    for part in made.left:
+        alike.setdefault((part.kind, part.reason), []).append(part)
+    left = [("left alone", "kind", "parameters", "why")]
+    left += [
+        (", ".join(p.name for p in parts), kind, f"{sum(p.parameters for p in parts):,}", why)
+        for (kind, why), parts in alike.items()
+    ]
+    groups = [("units that go together", "units", "read by", "why they stay")]
+    groups += [(", ".join(g.layers), str(g.units), ", ".join(g.readers), g.refusal) for g in made.groups]
+    forms = [("keeps its form", "why no factors can take its place")]
+    forms += [(f.name, f.keeps_form) for f in made.layers if f.keeps_form]
+    tables = [columns(rows) for rows in (layers, left, groups, forms) if len(rows) > 1]
+    return "\n\n".join(
+        [
+            tables[0] if made.layers else "no layer that methods act on",
+            total,
+            *tables[bool(made.layers) :],
+            *(["\n".join(made.remarks)] if made.remarks else []),
+        ]
+    )
 
 
 def coders_text(coders: dict[str, str]) -> str:

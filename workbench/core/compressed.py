@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .encoded import Encoded
 from .errors import WorkbenchError
 from .layer import CONV, LINEAR, Layer, layers_of, put, tensors_of
+from .notes import with_note
 from .records import Decision
 from .survey import BLOCKS, Uncompressed, survey
 
@@ -73,7 +74,8 @@ class Compressed:
         put(self.network, layer.name, module.eval())
 
     def note(self, sentence: str) -> None:
-        self.notes = (*self.notes, sentence)
+        """One more sentence; layers that were left whole for the same reason share one."""
+        self.notes = with_note(self.notes, sentence)
 
 
 def copied(network: nn.Module) -> nn.Module:

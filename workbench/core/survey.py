@@ -56,6 +56,15 @@ def survey(network: nn.Module) -> tuple[Uncompressed, ...]:
     )
 
 
+def left_out(parts: Iterable[Uncompressed]) -> tuple[str, ...]:
+    """One sentence for all parts that share a reason; nothing of those that are kept as they should be."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for part in parts:
+        if part.role != KEPT:
+            names.setdefault((part.kind, part.reason), []).append(part.name)
+    return tuple(f"No method acts on {', '.join(found)} ({kind}): {why}." for (kind, why), found in names.items())
+
+
 def _once(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     names = {layer.name for layer in layers_of(network)}
     return ((name, module) for name, module in network.named_modules() if name in names)

@@ -15,10 +15,14 @@ import torch
 
 from .. import __version__
 from ..core.compressed import Compressed, layers_of
+from ..core.errors import WorkbenchError
+from ..core.notes import about as about_layer
 from ..core.progress import Progress
 from ..core.recipe import Recipe, Step, covers, to_json
 from ..core.records import LayerRow, Provenance, Run, Stage
+from ..core.survey import left_out, survey
 from ..measure.counts import nonzeros, parameters
+from ..measure.evaluate import scores
 from ..measure.macs import macs
 from ..networks.artifact import Loaded, load, pack_model, save
 from .file import measure_file
@@ -79,6 +83,7 @@ def finish(making: Making, *, split: str, store: Store | None, progress: Progres
         save(path, making.model, **about(making.recipe, making.subject))
         loaded, data = load(path), path.read_bytes()
     assert_same(making.model, loaded)
+    _check_answer(making, loaded)
     result = Run(
         recipe=making.recipe,
         measurement=measure_file(loaded, making.subject.dataset, split=split, progress=progress),
@@ -86,7 +91,7 @@ def finish(making: Making, *, split: str, store: Store | None, progress: Progres
         decisions=making.model.decisions,
         stages=_stages(making, loaded),
         provenance=_provenance(making),
-        notes=making.model.notes,
+        notes=_notes(making),
     )
     if store is not None:
         store.put(result, making.subject.fingerprint)
@@ -99,6 +104,17 @@ def assert_same(model: Compressed, loaded: Loaded) -> None:
     for name, tensor in ran.items():
         if tensor.is_floating_point():
             assert torch.equal(tensor, read[name]), f"{name} was not read back as it ran"
+
+
+def _check_answer(making: Making, loaded: Loaded) -> None:
+    """Equal tensors do not make equal networks where one of them holds more than its tensors."""
+    image = torch.rand(1, *making.subject.dataset.input_shape, generator=torch.Generator().manual_seed(0))
+    ran, read = scores(making.model.network, image), scores(loaded.network, image)
+    if not torch.allclose(ran, read, rtol=1e-3, atol=1e-5 * float(ran.abs().max())):
+        raise WorkbenchError(
+            f"{making.subject.name} answers otherwise once it has been read back: it holds values that are neither "
+            "parameters nor buffers, so that no file has them (register_buffer stores them)."
+        )
 
 
 def about(recipe: Recipe, subject: Subject) -> dict[str, Any]:
@@ -123,12 +139,17 @@ def _stages(making: Making, loaded: Loaded) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def _notes(making: Making) -> tuple[str, ...]:
+    """What did not happen as asked, and what no method acts on."""
+    return (*making.model.notes, *left_out(survey(making.subject.network)))
+
+
 def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
     """One row per weight of the compressed network; the parts of a factorised layer count against the whole."""
     dense = {
         x.name: making.subject.network.get_submodule(x.name).weight.numel() for x in layers_of(making.subject.network)
     }
-    cost = macs(loaded.network, making.subject.dataset.input_shape)
+    cost, notes = macs(loaded.network, making.subject.dataset.input_shape), _notes(making)
     rows = []
     for layer in layers_of(loaded.network):
         weight = loaded.network.get_submodule(layer.name).weight
@@ -147,7 +168,7 @@ def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
                 dense_parameters=dense[whole],
                 stored_as=kind + ("" if encoded is None or encoded.keep is None else ", sparse"),
                 methods=tuple(s.method for s in making.recipe.steps if _acted(s, layer.name)),
-                note=" ".join(n for n in making.model.notes if whole in n),
+                note=about_layer(whole, notes),
                 whole=whole,
             )
         )

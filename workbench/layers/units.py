@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -72,9 +72,10 @@ class Units:
                 sets.remove(other)
                 mine = other[0] + mine[0], other[1] | mine[1]
             sets.append(mine)
-        return [self._group(layers) for layers, _ in sets]
+        places = {place: [x if x == FIXED else self.find(x) for x in labels] for place, labels in self.places.items()}
+        return [self._group(layers, places) for layers, _ in sets]
 
-    def _group(self, layers: list[str]) -> Group:
+    def _group(self, layers: list[str], places: Mapping[tuple[str, str], Labels]) -> Group:
         roots = list(dict.fromkeys(self.find(label) for layer in layers for label in self.made[layer]))
         unit = {root: i for i, root in enumerate(roots)}
         partly = next((layer for layer in layers if len(self.made[layer]) != len(roots)), None)
@@ -82,10 +83,9 @@ class Units:
         if partly is not None:
             refusal = refusal or f"only a part of the channels of {', '.join(layers)} is tied together"
         members = []
-        for (module, side), labels in self.places.items():
-            units = [FIXED if label == FIXED else unit.get(self.find(label), FIXED) for label in labels]
-            if any(u != FIXED for u in units):
-                members.append(Member(module, side, torch.tensor(units)))
+        for (module, side), labels in places.items():
+            if any(label in unit for label in labels):
+                members.append(Member(module, side, torch.tensor([unit.get(label, FIXED) for label in labels])))
         return Group(tuple(layers), len(roots), tuple(members), refusal)
 
 
