@@ -17,7 +17,8 @@ from torch.func import functional_call
 
 from ...core.context import Batch, Context
 from ...core.progress import Progress
-from ...layers.channels import IN, Group, groups_of
+from ...layers.channels import Group, groups_of
+from ...layers.readers import readers_of
 from ...layers.watch import beside
 from ._criterion import Criterion, lent_batch, remembered
 from ._maps import CHUNK
@@ -129,10 +130,7 @@ class _Gates:
     def __init__(self, network: nn.Module, groups: Sequence[Group]) -> None:
         self.groups = groups
         self.given: list[tuple[str, Tensor]] = []
-        self.readers = [
-            {m.module: m.units for m in group.members if m.side == IN and _reads(network.get_submodule(m.module))}
-            for group in groups
-        ]
+        self.readers = [readers_of(network, group) for group in groups]
         modules = dict.fromkeys(name for readers in self.readers for name in readers)
         self.handles = [network.get_submodule(n).register_forward_pre_hook(self._gate(n)) for n in modules]
 
@@ -183,11 +181,6 @@ class _Gates:
 
     def _named(self, what: str, values: Sequence[Tensor]) -> dict[str, Tensor]:
         return {f"{i} {what}": value for i, value in enumerate(values)}
-
-
-def _reads(module: nn.Module) -> bool:
-    """Whether a unit ends in this module: a depthwise convolution or a BatchNorm hands it on."""
-    return isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
 
 
 def _products(
