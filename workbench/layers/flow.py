@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from ..core.layer import acts_on
 from .group import IN, OUT, Group, is_depthwise, is_grouped, produces
 from .units import FIXED, Labels, Units, lone
 from .watch import Shape, Watched
@@ -28,7 +29,7 @@ _SAME_CALLS = {
     *("relu", "relu6", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "sigmoid", "hardsigmoid"),
     *("hardtanh", "softplus", "clamp", "abs", "neg", "square", "sqrt", "pow", "exp", "sign", "dropout", "dropout2d"),
     *("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "contiguous"),
-    *("interpolate", "pad", "clone", "detach", "float", "to", "identity", "alpha_dropout"),
+    *("interpolate", "pad", "clone", "detach", "float", "to", "identity", "alpha_dropout", "zeros_like"),
 }
 _TOGETHER = {"add", "sub", "mul", "div", "truediv", "iadd", "isub", "imul", "itruediv", "maximum", "minimum"}
 _SIDE_BY_SIDE = {"cat", "concat", "concatenate"}
@@ -47,9 +48,9 @@ def flow_of(network: nn.Module, seen: Watched, input_shape: Sequence[int]) -> li
     _follow(network, "", seen, ((1, *input_shape),), groups, reasons)
     done = {name for group in groups for name in group.producers}
     for name, module in network.named_modules():
-        if produces(module) and name not in done and isinstance(getattr(module, "weight", None), Tensor):
+        if acts_on(module) and name not in done and produces(module):
             place = max((path for path in reasons if f"{name}.".startswith(f"{path}." if path else "")), key=len)
-            why = reasons[place] if seen.calls.get(name) else "it did not run on the example image"
+            why = reasons[place] if name in seen.order else "none of the images that were tried made it run"
             groups.append(lone(name, module, why))
     return groups
 
@@ -99,11 +100,14 @@ class _Walk(fx.Interpreter):
         self.units = Units()
         self.labels: dict[fx.Node, Labels] = {}
         self.shapes: dict[fx.Node, Shape] = {}
+        self.held: dict[fx.Node, str] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         shape = tuple(value.shape) if isinstance(value, Tensor) else ()
         self.shapes[n] = shape
+        if n.op == "get_attr" or (n.all_input_nodes and all(node in self.held for node in n.all_input_nodes)):
+            self.held[n] = self.held[n.all_input_nodes[0]] if n.all_input_nodes else f"{self.prefix}{n.target}"
         labels = self._labels(n, shape)
         if len(shape) > 1:
             self.labels[n] = labels if labels is not None else [FIXED] * shape[1]
@@ -127,9 +131,9 @@ class _Walk(fx.Interpreter):
         for names, rule in (*rules, (_REDUCES, self._reduced)):
             if name in names:
                 return rule(n, shape)
-        held = next((node for node in n.all_input_nodes if node.op == "get_attr"), None)
+        held = next((self.held[node] for node in n.all_input_nodes if node in self.held), None)
         if held is not None:
-            return self._pin(n, f"its channels go through {name} with {self._what(held)}")
+            return self._pin(n, f"its channels go through {name} with {held}, which keeps its size")
         return self._pin(n, f"its channels go through {name}, behind which each must stay in its place")
 
     def _module(self, n: fx.Node, target: str, shape: Shape) -> Labels | None:
@@ -174,7 +178,7 @@ class _Walk(fx.Interpreter):
                 together, first = mine, node
                 continue
             fixed = node if FIXED in mine else first
-            self.units.join(together, mine, f"its channels meet {self._what(fixed)}, which keeps its size")
+            self.units.join(together, mine, f"its channels meet {self._source(fixed)}, which keeps its size")
             together = [b if a == FIXED else a for a, b in zip(together, mine, strict=True)]
         return together
 
@@ -205,6 +209,12 @@ class _Walk(fx.Interpreter):
             return self._pin(n, f"its channels are taken together by {_name(n)}")
         return self._given(n)[0]
 
+    def _source(self, n: fx.Node) -> str:
+        """What gives channels that belong to no layer, in words."""
+        if n.op == "placeholder":
+            return self.entering
+        return self.held.get(n, f"what {_name(n)} gives")
+
     def _pin(self, n: fx.Node, why: str) -> None:
         for labels in self._given(n):
             self.units.pin(labels, why)
@@ -214,11 +224,6 @@ class _Walk(fx.Interpreter):
 
     def _shape(self, n: fx.Node) -> Shape:
         return next((self.shapes[node] for node in n.all_input_nodes if node in self.labels), ())
-
-    def _what(self, n: fx.Node) -> str:
-        if n.op == "get_attr":
-            return f"{self.prefix}{n.target}, which no layer holds"
-        return self.entering
 
 
 def _name(n: fx.Node) -> str:

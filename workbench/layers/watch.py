@@ -32,9 +32,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Watched:
-    """What one image showed.
+    """What a random image showed.
 
-    order: modules as they first ran. calls: module -> how often. within: module -> the modules it always ran inside.
+    order: modules as they first ran, where values decide also on three more images. calls: module -> how often on the
+    first. within: module -> the modules it always ran inside.
     inputs: module -> the shapes it was first given. decides: modules whose code asks for values. reads: parameter ->
     functions it was given to outside the layer that holds it. foreign: parameters used that the network does not hold.
     repeats: whether it answers twice the same. answer: the shapes it answers.
@@ -52,18 +53,21 @@ class Watched:
 
 
 def watch(network: nn.Module, input_shape: Sequence[int]) -> Watched:
-    """Run a copy of `network` once on a random image of (channels, height, width); WorkbenchError when it fails."""
+    """Run a copy of `network` on a random image of (channels, height, width); WorkbenchError when it fails."""
     twin = beside(network).eval()
     x = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
             with _Seen(twin) as seen:
                 first = tensors_in(twin(x.clone()))
+                calls = dict(seen.calls)
+                for other in (torch.zeros_like(x), torch.ones_like(x), 4 * x - 2) if seen.decides else ():
+                    twin(other)
             second = tensors_in(twin(x.clone()))
     except Exception as error:  # forward code of any kind
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise WorkbenchError(f"This network does not run on an image of {tuple(input_shape)}: {reason}.") from None
-    return seen.watched(first, second)
+    return seen.watched(calls, first, second)
 
 
 def beside(network: nn.Module) -> nn.Module:
@@ -141,15 +145,15 @@ class _Seen(TorchFunctionMode):
                 self.foreign[id(tensor)] = tensor
         return func(*args, **(kwargs or {}))
 
-    def watched(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Watched:
+    def watched(self, calls: Mapping[str, int], first: Sequence[Tensor], second: Sequence[Tensor]) -> Watched:
         return Watched(
             order=tuple(self.order),
-            calls=dict(self.calls),
+            calls=calls,
             within=self.within,
             inputs=self.inputs,
             decides=tuple(self.decides),
             reads={name: tuple(functions) for name, functions in self.reads.items()},
             foreign=len(self.foreign),
-            repeats=len(first) == len(second) and all(map(torch.equal, first, second)),
+            repeats=len(first) == len(second) and all(map(torch.allclose, first, second)),
             answer=tuple(tuple(t.shape) for t in first),
         )

@@ -70,9 +70,11 @@ def anatomy(network: nn.Module, input_shape: Sequence[int]) -> Anatomy:
         return Anatomy(facts, left, (), (remark,), sum(f.parameters for f in facts), 0)
     seen = watch(network, input_shape)
     cost = macs(network, input_shape)
+    names = {layer.name for layer in layers_of(network)}
     groups = tuple(
         ChannelGroup(g.producers, g.count, tuple(m.module for m in g.members if m.side == "in"), g.refusal)
         for g in groups_of(network, input_shape)
+        if names & set(g.producers)
     )
     units = {name: group.refusal for group in groups for name in group.layers}
     form = fixtures(network, input_shape)
@@ -126,9 +128,9 @@ def _remarks(network: nn.Module, seen: Watched, more: int) -> Iterator[str]:
         path = name.rpartition(".")[0]
         if any(path == layer.name for layer in layers_of(network)):
             yield f"{name} is also given to {' and '.join(functions)}, outside of {path}, with the values it has then."
-    idle = [layer.name for layer in layers_of(network) if not seen.calls.get(layer.name)]
+    idle = [layer.name for layer in layers_of(network) if layer.name not in seen.order]
     if idle:
-        yield f"Not run by one random image: {', '.join(idle)}."
+        yield f"Not run by any of the images that were tried: {', '.join(idle)}."
     if more > 0:
         yield f"{more:,} more multiply-accumulates run outside of layers, as functions, and are in no count here."
 
