@@ -17,6 +17,7 @@ from workbench.storage.artifact import pack, unpack
 from workbench.storage.streams import Tally, entropy_bits, ways
 from workbench.storage.support import gap_symbols
 from workbench.storage.wire import Cursor, Writer, pack_bits, unpack_bits
+from workbench.storage.words import sealed_bytes
 
 
 @pytest.mark.parametrize("width", [0, 1, 2, 3, 7, 8, 9, 12, 16, 17, 31, 32])
@@ -137,8 +138,8 @@ def test_range_coding_takes_what_its_model_says(counts, m, n, seed):
     data = ranges.encode(symbols, stored, m)
     assert np.array_equal(ranges.decode(data, stored, m, n), symbols)
     bits = sum(math.log2((1 << 20) / f) * c for f, c in zip(frequencies.tolist(), seen[seen > 0].tolist(), strict=True))
-    assert bits - 8 <= 8 * len(data) <= bits + 72
-    assert abs(len(data) - ranges.coded_bytes(bits)) <= 4
+    assert bits - 8 <= 8 * len(data) <= bits + 24
+    assert abs(len(data) - sealed_bytes(bits)) <= 2
 
 
 @pytest.mark.parametrize(("m", "loss"), [(0, 0.06), (1, 0.015), (2, 0.004), (3, 0.001)])
@@ -156,7 +157,7 @@ def test_ways_are_exact_but_for_the_end_of_range_coding():
         symbols = (rng.random(n) ** 2 * k).astype(int) - 3
         for coder in ("none", "huffman", "range", "smallest"):
             for way in ways(Tally.of(symbols), coder):
-                assert abs(len(way.encode(symbols)) - way.size) <= (0 if way.exact else 4)
+                assert abs(len(way.encode(symbols)) - way.size) <= (0 if way.exact else 2)
 
 
 def test_gaps_by_hand():

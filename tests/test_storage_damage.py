@@ -13,6 +13,7 @@ from storage_samples import HEADER, every_kind, network
 from workbench.core.encoded import CODERS, Encoded
 from workbench.core.errors import FileError, WorkbenchError
 from workbench.storage.artifact import MAGIC, VERSION, pack, read, unpack, write
+from workbench.storage.dictionary import DICTIONARY
 from workbench.storage.wire import Cursor, Writer
 
 
@@ -39,11 +40,11 @@ def split(data):
     """The directory, inflated, and the payload of an intact file."""
     cursor = Cursor(data[:-4])
     cursor.take(4)
-    return zlib.decompress(cursor.take(cursor.uint(len(data))), -15), bytes(cursor.take(cursor.left))
+    return zlib.decompressobj(-15, DICTIONARY).decompress(cursor.take(cursor.uint(len(data)))), bytes(cursor.take(cursor.left))
 
 
 def forged(directory, payload):
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=DICTIONARY)
     deflated = squeeze.compress(directory) + squeeze.flush()
     length = Writer()
     length.uint(len(deflated))
@@ -85,9 +86,9 @@ def test_every_flipped_bit_is_found():
             sentence(bytes(data))
 
 
-# A codebook of one entry for a tensor of four: kind, role, coder, axes, length; then its support, book and codes.
-FOUR = [1, 0, 0, 1, 4]
-ONE_CODE = [1, 0, 0, 0]
+# A codebook of one entry for a tensor of four: kind with role and coder, axes, length; then support, book and codes.
+FOUR = [16, 1, 4]
+ONE_CODE = [1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,11 @@ ONE_CODE = [1, 0, 0, 0]
         ([1, 8, 0, 0, 255, *ONE_CODE], b"\xff", "longer than its tensor"),
         ([1, 4, 0, 0, 31, *ONE_CODE], b"\xff", "too large"),
         ([1, 3, 0, 0, 7, *ONE_CODE], b"\xff", "chunks of 3 bits"),
-        ([0, 1, 0, 2, 0], b"", "a code outside [0, 0]"),
-        ([0, 1, 0, 0, 2], b"", "outside its own alphabet"),
-        ([0, 1, 1, 0, 0, 1, 1], b"", "an alphabet of 1"),
-        ([0, 1, 1, 0, 7, 16, 1], b"", "a table of 16 bytes in a stream of 1"),
-        ([0, 1, 2, 0, 1, 1, 6], b"", "impossible model"),
+        ([0, 1, 0, 0, 2, 0], b"", "a code outside [0, 0]"),
+        ([0, 1, 0, 0, 0, 2], b"", "outside its own alphabet"),
+        ([0, 1, 0, 1, 0, 0, 1, 1], b"", "an alphabet of 1"),
+        ([0, 1, 0, 1, 0, 7, 16, 1], b"", "a table of 16 bytes in a stream of 1"),
+        ([0, 1, 0, 2, 0, 1, 1, 6], b"", "impossible model"),
     ],
 )
 def test_a_support_or_code_that_cannot_be_is_refused(meta, payload, words):
@@ -118,8 +119,8 @@ def test_a_support_or_code_that_cannot_be_is_refused(meta, payload, words):
         (b"PK\x03\x04" + bytes(100), "does not start with WBZ"),
         (b"WBZ\x01", "incomplete"),
         (SMALL + b"\0", "checksum"),
-        (sealed(MAGIC + bytes([VERSION + 1]) + SMALL[4:-4]), "format version 2; this workbench reads up to 1"),
-        (sealed(MAGIC + b"\0" + SMALL[4:-4]), "format version 0"),
+        (sealed(MAGIC + bytes([VERSION + 1]) + SMALL[4:-4]), "format version 3; this workbench reads version 2"),
+        (sealed(MAGIC + b"\1" + SMALL[4:-4]), "format version 1; this workbench reads version 2"),
         (sealed(SMALL[:-4] + b"\0"), "1 bytes that belong to no tensor"),
         (sealed(SMALL[:-4] + SMALL), "belong to no tensor"),
         (forged(b"\x05{bad}", b""), "JSON"),
@@ -127,9 +128,9 @@ def test_a_support_or_code_that_cannot_be_is_refused(meta, payload, words):
         (forged(b"\x90\x4e" + b"[" * 10000, b""), "JSON"),
         (described([], text=b'{"header":{},"tensors":["w","w"]}'), "twice"),
         (described([]), "only 0 are left"),
-        (described([9]), "a number of 9 where at most 4"),
-        (described([0, 0, 0, 9]), "a number of 9 where at most 8"),
-        (described([0, 0, 0, 1, 0]), "empty tensor"),
+        (described([99]), "a number of 99 where at most 79"),
+        (described([0, 9]), "a number of 9 where at most 8"),
+        (described([0, 1, 0]), "empty tensor"),
     ],
 )
 def test_what_is_wrong_is_said(data, words):
@@ -138,12 +139,12 @@ def test_what_is_wrong_is_said(data, words):
 
 @pytest.mark.parametrize("shape", [[1 << 30], [1 << 20, 1 << 20], [(1 << 31) - 1] * 8])
 def test_a_shape_that_would_take_too_much_is_refused(shape):
-    codebook_of_one = [1, 0, 0, len(shape), *shape, 0, 1, 0, 0, 0]
+    codebook_of_one = [16, len(shape), *shape, 0, *ONE_CODE]
     assert "claims a tensor of shape" in sentence(described(codebook_of_one, bytes(4)))
 
 
 def test_many_tensors_share_one_limit():
-    one = [1, 0, 0, 1, 1 << 20, 0, 1, 0, 0, 0]
+    one = [16, 1, 1 << 20, 0, *ONE_CODE]
     names = b",".join(b'"w%d"' % i for i in range(20))
     data = described(one * 20, bytes(80), b'{"header":{},"tensors":[%s]}' % names)
     assert "claims a tensor" in sentence(data)
@@ -151,7 +152,7 @@ def test_many_tensors_share_one_limit():
 
 
 def test_a_claim_just_below_the_limit_takes_no_huge_allocation():
-    data = described([1, 0, 0, 1, 1 << 24, 2, 12, 1 << 24, 0, 0, 0, 1, 0, 0, 0], bytes(4))
+    data = described([16, 1, 1 << 24, 2, 12, 1 << 24, 0, 0, 0, *ONE_CODE], bytes(4))
     tracemalloc.start()
     artifact = unpack(data)
     assert artifact.tensors["w"].keep.all() and tracemalloc.get_traced_memory()[1] < 512 << 20

@@ -2,7 +2,8 @@
 
     "WBZ" and a version byte                                        4 bytes
     the length of the directory, 7 bits a byte, lowest first
-    the directory, deflated: length of the JSON, JSON {"header": ..., "tensors": [name, ...]}, one description a tensor
+    the directory, deflated as if after DICTIONARY:
+        length of the JSON, JSON {"header": ..., "tensors": [name, ...]}, one description a tensor
     the payload: for every tensor its positions, codebook or scales, codes or floats
     CRC-32 of all that, lowest byte first                           4 bytes
 
@@ -26,6 +27,7 @@ import msgspec
 
 from ..core.encoded import Encoded
 from ..core.errors import FileError
+from .dictionary import DICTIONARY
 from .sink import BytesSink, Sink
 from .tensors import read_tensor, write_tensor
 from .wire import Cursor, Payload, Writer
@@ -101,7 +103,7 @@ def preamble(header: Mapping[str, Any], tensors: Mapping[str, Encoded], sink: Si
 
 
 def _deflate(raw: bytes) -> bytes:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
     return squeeze.compress(raw) + squeeze.flush()
 
 
@@ -164,7 +166,7 @@ class _Front(msgspec.Struct):
 
 
 def _inflate(deflated: memoryview) -> bytes:
-    stretch = zlib.decompressobj(-15)
+    stretch = zlib.decompressobj(-15, DICTIONARY)
     try:
         raw = stretch.decompress(deflated, _MOST_DIRECTORY)
     except zlib.error:

@@ -61,7 +61,8 @@ def _places(features: Array, weights: Array) -> Array:
     for weight, feature in zip(weights.tolist(), features, strict=True):
         if weight:
             logits += weight * feature
-    return np.clip(logits >> 5, -_REACH, _REACH) + _REACH
+    found: Array = np.clip(logits >> 5, -_REACH, _REACH) + _REACH
+    return found
 
 
 def probabilities(features: Array, weights: Array) -> Array:

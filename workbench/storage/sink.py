@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..core.values import Array
 from .streams import Tally, Way, outlook, ways
 from .wire import MOST_WORK, Writer, pack_bits, packed_bytes
@@ -58,9 +56,9 @@ class Sink:
         """Whether a reader would still take so many steps."""
         return self._worked + work <= MOST_WORK
 
-    def raw(self, part: str, data: Array) -> None:
-        """data: any shape, stored as float32."""
-        self._count(part, 4 * data.size)
+    def octets(self, part: str, data: Array) -> None:
+        """data: any shape of uint8, stored as it is."""
+        self._count(part, data.size)
 
     def fixed(self, part: str, numbers: Array, width: int) -> None:
         """numbers: (n,) in [0, 2**width)."""
@@ -112,9 +110,9 @@ class BytesSink(Sink):
         super().__init__()
         self.payload = bytearray()
 
-    def raw(self, part: str, data: Array) -> None:
-        super().raw(part, data)
-        self.payload += np.ascontiguousarray(data, "<f4").tobytes()
+    def octets(self, part: str, data: Array) -> None:
+        super().octets(part, data)
+        self.payload += data.tobytes()
 
     def fixed(self, part: str, numbers: Array, width: int) -> None:
         super().fixed(part, numbers, width)

@@ -36,7 +36,7 @@ def possible(rows: int, columns: int, lag: int) -> bool:
 
 def fronts(rows: int, columns: int) -> int:
     """How many steps decoding takes."""
-    return columns + 2 * rows - 2
+    return int(columns + 2 * rows - 2)
 
 
 class Field:
@@ -189,7 +189,7 @@ def lag_of(keep: Array) -> int:
     most = min(columns // 4, 2 * rows - 2, MOST_LAG)
     if keep.ndim == 4 and keep.shape[3] > 1:
         return max(2, min(most, keep.shape[3]))
-    fullness = np.count_nonzero(keep.reshape(rows, -1), 0).astype(np.int64)
+    fullness: Array = np.count_nonzero(keep.reshape(rows, -1), 0).astype(np.int64)
     above = fullness * columns - int(fullness.sum())
     alike = [int((above[:-lag] * above[lag:]).sum()) for lag in range(3, min(most, _FURTHEST) + 1)]
     return 3 + alike.index(max(alike)) if alike else 2

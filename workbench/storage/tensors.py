@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from .support import NAMES, as_matrix, read_support, write_support
 from .wire import Cursor, Payload
 
 _MOST_AXES = 8
+_HEADS = list(product(KINDS, ROLES, CODERS))
 
 
 def write_tensor(sink: Sink, encoded: Encoded, role: str) -> None:
@@ -22,9 +24,7 @@ def write_tensor(sink: Sink, encoded: Encoded, role: str) -> None:
     if 0 in encoded.shape:
         raise FileError(f"A tensor of shape {encoded.shape} is empty and cannot be stored.")
     meta = sink.meta
-    meta.uint(KINDS.index(encoded.values.kind))
-    meta.uint(ROLES.index(role))
-    meta.uint(CODERS.index(encoded.coder))
+    meta.uint(_HEADS.index((encoded.values.kind, role, encoded.coder)))
     meta.uint(len(encoded.shape))
     for length in encoded.shape:
         meta.uint(length)
@@ -45,8 +45,7 @@ def _outputs(encoded: Encoded, before: Array | None) -> Array | None:
 
 def read_tensor(meta: Cursor, payload: Payload, most: int) -> tuple[Encoded, str]:
     """A tensor and its role; FileError if it claims more than `most` entries."""
-    kind, role = KINDS[meta.uint(len(KINDS) - 1)], ROLES[meta.uint(len(ROLES) - 1)]
-    coder = CODERS[meta.uint(len(CODERS) - 1)]
+    kind, role, coder = _HEADS[meta.uint(len(_HEADS) - 1)]
     shape = tuple(meta.uint((1 << 31) - 1) for _ in range(meta.uint(_MOST_AXES)))
     if 0 in shape:
         raise FileError(f"The file claims an empty tensor, of shape {shape}.")
