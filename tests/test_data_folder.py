@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from workbench.cli import main
 from workbench.core.errors import FileError, WorkbenchError
 from workbench.core.progress import Progress
 from workbench.data import SPLITS, datasets, folder, imagenet, load_dataset, shapes
@@ -313,3 +315,20 @@ def test_shapes_never_change():
     assert {s: len(data.split(s).labels) for s in SPLITS} == shapes.INFO.sizes
     assert data.masks["test"].shape == (3000, 32, 32) and data.masks["test"].dtype == torch.bool
     assert np.bincount(data.validation.labels).tolist() == [200] * 10
+
+
+def test_the_command_line_says_what_was_found_in_a_folder(animals, capsys):
+    (animals / "bee" / "004.png").write_bytes(b"no image")
+    assert main(["datasets", f"folder:{animals}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["left_out"] == ["bee/004.png: not an image"] and found["sizes"]["train"] == 41
+    assert found["notes"][0].startswith("1 of 60 images cannot be read") and found["classes"] == [
+        "ant",
+        "bee",
+        "cat dog",
+    ]
+    assert main(["datasets", f"folder:{animals}"]) == 0
+    said = capsys.readouterr().out
+    assert "animals (your images)" in said and "bee/004.png: not an image" in said and found["digest"] in said
+    assert main(["datasets", "folder:nowhere"]) == 2
+    assert capsys.readouterr().err == "workbench: folder: nowhere is not there.\n"

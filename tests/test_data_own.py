@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -305,3 +307,26 @@ def test_a_name_is_a_word(name):
 def test_a_seed_is_a_whole_number(seed):
     with pytest.raises(WorkbenchError, match="the seed must be an integer in"):
         adopt((IMAGES, LABELS), seed=seed)
+
+
+def test_what_is_said_about_the_data_reaches_the_run_and_stays_with_it(tmp_path):
+    from workbench.core.recipe import Recipe
+    from workbench.experiment.run import run
+    from workbench.experiment.store import Store
+    from workbench.experiment.subject import subject_named
+    from workbench.methods import parse_step
+
+    subject = subject_named("lenet5", "digits")
+    images = [(subject.dataset.test.images[i], int(subject.dataset.test.labels[i])) for i in range(120)]
+    images[3] = OSError("truncated")
+    data = adopt(Items(*images), name="mine")
+    made = run(
+        Recipe("lenet5", "own/mine", (parse_step("quant.kmeans_share"),)), subject=replace(subject, dataset=data)
+    ).run
+    assert made.provenance.data == "mine (your data)" and made.provenance.data_digest == data.digest
+    assert "mine (your data): 1 of 120 images cannot be read and are left out: item 3: OSError: truncated." in (
+        made.provenance.remarks
+    )
+    store = Store(tmp_path / "runs.sqlite")
+    store.put(made, "x")
+    assert store.runs("lenet5", "own/mine", "test", "x") == [made]

@@ -48,7 +48,7 @@ def test_a_picture_is_shown_as_the_network_sees_it_and_explained(app):
     assert preview(app).layout.display == "none" and button(app, "Back to validation images").layout.display == "none"
     send(app, {"kind": "picture"}, content())
     assert preview(app).layout.display == "" and slider(app).layout.display == "none" and app.state.error == ""
-    seen = np.asarray(Image.open(io.BytesIO(preview(app).value)))
+    seen = np.asarray(Image.open(io.BytesIO(preview(app).value)))[1::3, 1::3]
     assert np.array_equal(seen, (255 * picture(content(), (1, 28, 28))[0]).round().byte().numpy())
     assert "as the network sees it: 1×28×28" in text_of(app)
     button(app, "Explain this image").click()

@@ -19,7 +19,7 @@ from .core.knob import knobs_of
 from .core.progress import Progress
 from .core.recipe import Recipe
 from .core.records import measurement_json
-from .data import SPLITS, datasets, load_dataset, set_root
+from .data import datasets, info_of, load_dataset, set_root
 from .experiment.allocate import allocate_within
 from .experiment.anatomy import anatomy_named
 from .experiment.file import measure_file
@@ -36,6 +36,8 @@ from .texts import (
     anatomy_text,
     coders_text,
     columns,
+    dataset_text,
+    datasets_text,
     measurement_text,
     method_text,
     run_text,
@@ -120,7 +122,9 @@ def _app(commands: Any) -> None:
 def _lists(commands: Any) -> None:
     _command(commands, "methods", run_methods, "list the methods with their knobs")
     _command(commands, "networks", run_networks, "list the networks")
-    _data_root(_command(commands, "datasets", run_datasets, "list the datasets"))
+    command = _command(commands, "datasets", run_datasets, "list the datasets, or read one and say what was found")
+    command.add_argument("name", nargs="?", metavar="D", help="read this one, for instance folder:PATH")
+    _data_root(command)
 
 
 def _layers(commands: Any) -> None:
@@ -254,21 +258,17 @@ def run_networks(options: argparse.Namespace) -> None:
 
 
 def run_datasets(options: argparse.Namespace) -> None:
-    """Every dataset with the sizes of its splits, and whether the data are here."""
-    document = [{**msgspec.to_builtins(info), "missing": info.available()} for info in datasets().values()]
+    """Every dataset with the sizes of its splits, and whether the data are here; or one of them, read."""
+    if options.name is not None:
+        data = load_dataset(options.name, progress())
+        document = {**msgspec.to_builtins(info_of(data)), "digest": data.digest}
+        document |= {"notes": data.notes, "left_out": data.left_out}
+        return emit(options, document, lambda: dataset_text(document))
     rows = [
-        (
-            d["name"] + (f":{d['argument']}" if d["argument"] else ""),
-            "x".join(map(str, d["input_shape"])),
-            len(d["classes"]) or "",
-            *(d["sizes"].get(split, "") for split in SPLITS),
-            "no" if d["missing"] else "yes",
-            d["title"],
-        )
-        for d in document
+        {**msgspec.to_builtins(info), "missing": info.available(), "found": info.found()}
+        for info in datasets().values()
     ]
-    head = ("dataset", "images", "classes", *SPLITS, "here", "title")
-    emit(options, document, lambda: columns([head, *rows]))
+    return emit(options, rows, lambda: datasets_text(rows))
 
 
 def run_layers(options: argparse.Namespace) -> None:
@@ -308,7 +308,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
     dataset = load_dataset(options.dataset or str(loaded.header["dataset"]), progress())
     measured = measure_file(loaded, dataset, split="test", progress=progress())
     document = {**measurement_json(measured), "network": loaded.header["network"], "dataset": dataset.name}
-    emit(options, document, lambda: measurement_text(measured))
+    document |= {"data": dataset.title, "remarks": dataset.remarks}
+    emit(options, document, lambda: "\n".join([measurement_text(measured), *dataset.remarks]))
 
 
 def run_inspect(options: argparse.Namespace) -> None:

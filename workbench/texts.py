@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
 from .core.survey import Uncompressed
+from .data import SPLITS
 from .experiment.allocate import Allocation
 from .measure.anatomy import Anatomy
 from .methods import methods
@@ -29,8 +31,37 @@ def method_text(name: str) -> str:
     return f"{name}  {cls.title}. {cls.citation}\n{columns(rows)}"
 
 
+def datasets_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Every dataset, and whether it is here."""
+    cells = [("dataset", "images", "classes", *SPLITS, "here", "title")]
+    cells += [
+        (
+            d["name"] + (f":{d['argument']}" if d["argument"] else ""),
+            "x".join(map(str, d["input_shape"])),
+            str(len(d["classes"]) or ""),
+            *(str(d["sizes"].get(split, "")) for split in SPLITS),
+            "no" if d["missing"] else "yes",
+            d["found"] or d["title"],
+        )
+        for d in rows
+    ]
+    return columns(cells)
+
+
+def dataset_text(d: Mapping[str, Any]) -> str:
+    """One dataset that was read, and what there is to say about it."""
+    sizes = ", ".join(f"{split} {n:,}" for split, n in d["sizes"].items())
+    lines = [
+        f"{d['name']}  {d['title']}",
+        f"images   {'x'.join(map(str, d['input_shape']))}; {sizes}",
+        f"classes  {len(d['classes'])}: {', '.join(d['classes'])}",
+        f"digest   {d['digest']}",
+    ]
+    return "\n".join([*lines, *([f"source   {d['source']}"] if d["source"] else []), *d["notes"]])
+
+
 def run_text(made: Run) -> str:
-    """The measurement, every layer, and what did not happen as asked."""
+    """The measurement, every layer, what did not happen as asked, and what is to be said about the data."""
     rows = [("layer", "shape", "non-zero", "bytes", "bits/weight", "MACs", "stored as")]
     rows += [
         (
@@ -44,9 +75,8 @@ def run_text(made: Run) -> str:
         )
         for r in made.layers
     ]
-    return "\n".join(
-        [measurement_text(made.measurement), "", columns(rows), *(["", *made.notes] if made.notes else [])]
-    )
+    said = [*made.notes, *made.provenance.remarks]
+    return "\n".join([measurement_text(made.measurement), "", columns(rows), *(["", *said] if said else [])])
 
 
 def measurement_text(m: Measurement) -> str:

@@ -167,7 +167,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where and with what a Run was made. started: ISO 8601, UTC."""
+    """Where and with what a Run was made. started: ISO 8601, UTC.
+
+    data: what the images were; data_digest: of their content; remarks: sentences about them, as about a copy or about
+    images that could not be read.
+    """
 
     workbench: str
     torch: str
@@ -178,6 +182,9 @@ class Provenance:
     weights: str
     started: str
     seconds: float
+    data: str = ""
+    data_digest: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -190,4 +190,7 @@ def _provenance(making: Making) -> Provenance:
         weights=making.subject.weights,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - making.began, 4),
+        data=making.subject.dataset.title,
+        data_digest=making.subject.dataset.digest,
+        remarks=making.subject.dataset.remarks,
     )

@@ -47,7 +47,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 def _which(state: State) -> w.VBox:
     """A number of the validation data, or a picture as the network sees it."""
     image = WholeSlider(description="validation image", tooltip="Its place in the validation data, from 0")
-    seen = w.Image(format="png", width=84).add_class("wb-picture")
+    seen = w.Image(format="png").add_class("wb-picture")
     said = w.HTML()
     bring = PictureButton(label="Use a picture of yours", help=_BRING)
     back = w.Button(description="Back to validation images", tooltip="Explain an image of the data again")
@@ -74,6 +74,6 @@ def _which(state: State) -> w.VBox:
 
 def _png(content: bytes, shape: tuple[int, ...]) -> bytes:
     pixels = (255 * picture(content, shape)).round().byte().permute(1, 2, 0).numpy()
-    made = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if shape[0] == 1 else pixels).save(made, "PNG")
+    image, made = Image.fromarray(pixels.squeeze(-1) if shape[0] == 1 else pixels), io.BytesIO()
+    image.resize((3 * image.width, 3 * image.height), Image.Resampling.NEAREST).save(made, "PNG")
     return made.getvalue()
