@@ -6,8 +6,11 @@ import gzip
 import hashlib
 import http.server
 import io
+import json
 import os
+import re
 import struct
+import sys
 import tarfile
 import threading
 from dataclasses import replace
@@ -18,11 +21,13 @@ import pytest
 import torch
 from PIL import Image
 
+from workbench.cli import main
 from workbench.core.errors import Cancelled, FileError, WorkbenchError
 from workbench.core.progress import Progress
 from workbench.data import SPLITS, _cifar, _idx, cifar10, cifar100, datasets, load_dataset, mnist, set_root
 from workbench.data._download import Remote, fetch
 from workbench.data._places import own
+from workbench.experiment.live import Failed, Idle, Live, Recalled, Working
 
 SILENT = Progress()
 
@@ -220,6 +225,57 @@ def test_mnist_is_downloaded_into_the_own_folder(server, monkeypatch, root):
     assert len(load_dataset("mnist").test.labels) == 60
     assert sorted(p.name for p in (own("mnist") / "MNIST" / "raw").iterdir()) == sorted(files)
     assert list(root.iterdir()) == [] and mnist._SET.missing() == ""
+
+
+@pytest.fixture
+def mnist_elsewhere(server, monkeypatch):
+    """MNIST, small, on a server and not on this machine."""
+    files = {name + ".gz": gzip.compress(data) for name, data in mnist_files().items()}
+    server.files.update(files)
+    remotes = tuple(remote(server, data, name) for name, data in files.items())
+    monkeypatch.setattr(mnist, "_SET", replace(mnist._SET, remotes=remotes))
+    return server
+
+
+def test_a_session_says_how_far_a_download_is_and_stops_it(mnist_elsewhere):
+    events: list = []
+
+    def notify(event) -> None:
+        events.append(event)
+        if isinstance(event, Working) and event.doing.startswith("Downloading") and len(events) < 5:
+            live.cancel()
+
+    live = Live(notify)
+    try:
+        live.recall("lenet5", "mnist")
+        assert live.wait(60) and events[-1] == Idle("cancelled")
+        assert events[0].doing.startswith("Downloading MNIST: train-images") and 0 < events[0].share <= 1
+        assert not any(isinstance(event, Recalled | Failed) for event in events)
+        events.extend([Idle("")] * 5)
+        live.recall("lenet5", "mnist")
+        assert live.wait(60) and any(isinstance(event, Recalled) for event in events)
+    finally:
+        live.close()
+
+
+def test_the_command_line_says_how_far_a_download_is(mnist_elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert main(["datasets", "mnist", "--json"]) == 0
+    said = capsys.readouterr()
+    assert re.search(r"\d+ %  Downloading MNIST: train-images-idx3-ubyte.gz \(0 of 0 MB\)", said.err)
+    assert json.loads(said.out)["sizes"] == {"train": 200, "validation": 40, "test": 60}
+
+
+def test_a_download_that_ends_early_is_one_sentence_on_the_command_line(mnist_elsewhere, capsys):
+    mnist_elsewhere.cut = 1000
+    assert main(["datasets", "mnist"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and "Traceback" not in said.err
+    assert re.search(
+        r"cannot be downloaded \(.*after 1,000 of .* bytes, the next try goes on from there\); put", said.err
+    )
+    mnist_elsewhere.cut = None
+    assert main(["datasets", "mnist"]) == 0
 
 
 def test_offline_one_sentence_says_which_files_go_where(monkeypatch):
