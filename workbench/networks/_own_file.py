@@ -52,8 +52,8 @@ def _made(file: Path, factory: str, seed: int) -> nn.Module:
         raise WorkbenchError(f"{file}:{factory} went wrong ({told(error)}).") from None
     if not isinstance(made, nn.Module):
         raise WorkbenchError(
-            f"{file}:{factory} gives something of type {type(made).__name__}; it must be an nn.Module, or a class or a function "
-            "without arguments that makes one."
+            f"{file}:{factory} gives something of type {type(made).__name__}; it must be an nn.Module, or a class or a "
+            "function without arguments that makes one."
         )
     return made
 

@@ -25,8 +25,8 @@ def vgg(shape: Shape, classes: int, *, stages: Sequence[Sequence[int]], hidden: 
             cin = cout
         parts[f"pool{stage}"] = nn.MaxPool2d(2)
     parts["flatten"] = nn.Flatten()
-    last = (shape[1] >> len(stages)) * (shape[2] >> len(stages))  # pixels of the last map
-    parts["fc1"] = nn.Linear(cin * last, hidden, bias=False)
+    pixels = (shape[1] >> len(stages)) * (shape[2] >> len(stages))  # of the last map; without any the pools refuse
+    parts["fc1"] = nn.Linear(cin * max(1, pixels), hidden, bias=False)
     parts[f"bn{i + 1}"] = nn.BatchNorm1d(hidden)
     parts[f"relu{i + 1}"] = nn.ReLU()
     parts["fc2"] = nn.Linear(hidden, classes)

@@ -17,7 +17,7 @@ from ..core.progress import Progress
 from ..core.records import Accuracy
 from ..data import load_dataset
 from ..measure.accuracy import accuracy
-from ..networks import WeightsInfo, digest_of, pretrained, write_tensors
+from ..networks import WeightsInfo, digest_of, network_named, pretrained, write_tensors
 from .device import AUTO
 from .loop import threads
 from .scratch import Trained, train_network
@@ -83,7 +83,7 @@ def command_for(network: str, dataset: str, settings: TrainSettings, teacher: st
     device: the kind it was trained on, spelled out for other kinds than the CPU's.
     """
     usual = recommended(network, dataset)
-    words = ["workbench", "train", "--network", network, "--dataset", dataset]
+    words = ["workbench", "train", "--network", network_named(network).source or network, "--dataset", dataset]
     words += ["--teacher", teacher] if teacher else []
     for name in knobs_of(settings):
         if getattr(settings, name) != getattr(usual, name):
