@@ -31,6 +31,7 @@ class InputQuantizer(nn.Module):
         if exponent is not None and exponent not in _EXPONENTS:
             raise ValueError(f"2^{exponent} is no float32")
         self.low, self.high, self.exponent = low, high, exponent
+        self.gradient_bits = 0
         start = torch.tensor([1.0 if exponent is None else 2.0**exponent])
         self.register_buffer("scale", start, persistent=exponent is None)
 
@@ -47,7 +48,7 @@ class InputQuantizer(nn.Module):
         return (self.high - self.low).bit_length()
 
     def forward(self, x: Tensor) -> Tensor:
-        return rounded(x, self.scale, self.low, self.high)
+        return rounded(x, self.scale, self.low, self.high, self.gradient_bits)
 
     def spec(self) -> dict[str, Any]:
         """Plain data for the constructor; a stored scale is not among it."""
@@ -98,24 +99,45 @@ def bare(module: nn.Module) -> nn.Module:
     return module.layer if isinstance(module, QuantizedInput) else module
 
 
+def round_gradients(network: nn.Module, bits: int) -> int:
+    """From now on training rounds gradients at random where it rounds inputs; 0 bits: no more. In how many places."""
+    places = [module for module in network.modules() if isinstance(module, InputQuantizer)]
+    for place in places:
+        place.gradient_bits = bits
+    return len(places)
+
+
 @fx.wrap  # type: ignore[untyped-decorator]
-def rounded(x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+def rounded(x: Tensor, scale: Tensor, low: int, high: int, gradient_bits: int = 0) -> Tensor:
     """scale * clip(round(x / scale), low, high), ties to even. x: any shape; scale: (1,)."""
     if torch.is_grad_enabled() and x.requires_grad:
-        out: Tensor = _StraightThrough.apply(x, scale, low, high)  # type: ignore[no-untyped-call]
+        out: Tensor = _StraightThrough.apply(x, scale, low, high, gradient_bits)  # type: ignore[no-untyped-call]
         return out
     return torch.div(x, scale).round_().clamp_(low, high).mul_(scale)
+
+
+def noisy_gradient(g: Tensor, bits: int) -> Tensor:
+    """The gradient on 2^bits levels in [-max|g|, max|g|] of each image, right in the mean (Zhou et al. 2016).
+
+    g: (n, ...). Noise is drawn from torch's global generator, as dropout's is.
+    """
+    steps = 2**bits - 1
+    span = 2 * g.abs().amax(tuple(range(1, g.ndim)), keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
+    noise = (torch.rand_like(g) - 0.5) / steps
+    return span * (torch.round((g / span + 0.5 + noise).clamp(0, 1) * steps) / steps - 0.5)
 
 
 class _StraightThrough(torch.autograd.Function):
     """The gradient of a clip: rounding itself has none that would help (Bengio, Leonard, Courville 2013)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, scale: Tensor, low: int, high: int, gradient_bits: int) -> Tensor:
         ctx.save_for_backward((x >= low * scale) & (x <= high * scale))
+        ctx.bits = gradient_bits
         return torch.div(x, scale).round_().clamp_(low, high).mul_(scale)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None, None
+        g = noisy_gradient(gradients[0], ctx.bits) if ctx.bits else gradients[0]
+        return g * inside, None, None, None, None

@@ -5,9 +5,9 @@ The codes stay as they are; a shared value's gradient is the sum over all weight
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,9 @@ from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCo
 def held(model: Compressed) -> Iterator[None]:
     """Inside, every tensor in `model.encoded` is a function of its real parameters, found by `network.parameters()`.
 
-    Floats: the kept entries; Codebook: the book; FixedPoint and Levels: the scale; ProductCodes: the books. On
-    leaving, also by an exception, the network's own tensors are back, equal to what `model.encoded` now decodes to.
+    Floats and Latent: the kept entries; Codebook: the book; FixedPoint and Levels: the scale; ProductCodes: the
+    books. On leaving, also by an exception, the network's own tensors are back, equal to what `model.encoded` now
+    decodes to.
     """
     ties = {name: _TIES[type(encoded.values)](encoded) for name, encoded in model.encoded.items()}
     entered: list[str] = []
@@ -151,7 +152,48 @@ class _Product(_Tie):
         return replace(self.product, books=real)
 
 
-_TIES = {Floats: _Kept, Codebook: _Shared, FixedPoint: _Scaled, Levels: _Scaled, ProductCodes: _Product}
+@dataclass(frozen=True, eq=False)
+class Latent(Floats):
+    """Plain weights that run quantized while they are held, and learn by gradients that pass straight through.
+
+    encode: how the weights would be stored; soft: (weight, keep) -> a smooth function of the weight whose gradient
+    stands in for that of encoding. For training only: what is stored in the end is what `encode` gives.
+    """
+
+    encode: Callable[[Encoded], Encoded]
+    soft: Callable[[Tensor, Tensor], Tensor]
+
+    def take(self, kept: Array) -> Latent:
+        return replace(self, data=self.data[kept])
+
+
+class _Quantized(_Kept):
+    """What encoding the kept weights gives, with the gradient of `soft`."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        super().__init__(encoded)
+        assert isinstance(encoded.values, Latent)
+        self.latent = encoded.values
+
+    def forward(self, real: Tensor) -> Tensor:
+        kept = super().forward(real)
+        soft = self.latent.soft(kept, self.keep)
+        given = self.encoded.with_values(Floats(kept.detach().numpy()[self.keep.numpy()]))
+        hard = torch.from_numpy(self.latent.encode(given).decode())
+        return soft + (hard - soft).detach()
+
+    def values(self, real: Array) -> Values:
+        return replace(self.latent, data=real[self.keep.numpy()])
+
+
+_TIES = {
+    Floats: _Kept,
+    Codebook: _Shared,
+    FixedPoint: _Scaled,
+    Levels: _Scaled,
+    ProductCodes: _Product,
+    Latent: _Quantized,
+}
 
 
 Place = tuple[nn.Module, str]

@@ -1,4 +1,4 @@
-"""Uniform quantization of weights: evenly spaced levels, one scale for a tensor or a row."""
+"""Uniform quantization: evenly spaced levels for weights, one scale for a tensor or a row, and for activations."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.compressed import Layer
+from ...core.compressed import Compressed, Layer
 from ...core.context import Context
 from ...core.encoded import Encoded
 from ...core.knob import knob
 from ...core.order import VALUES
 from ...core.values import Array, FixedPoint
+from ...layers.activations import InputQuantizer
 from .._tuned import TunedLayerMethod
+from ._activations import MINMAX, InputsMethod, Seen, grid_of, range_knob
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
-class Int8Linear(TunedLayerMethod):
+class Int8Linear(InputsMethod, TunedLayerMethod):
     """Round each weight to scale * (code - zero); 0 is always one of the levels.
 
     Symmetric, as in the paper: signed codes, scale = max|w| / (2^(bits-1) - 1). Affine: the grid spans [min, max]
-    with 0 inside. Activations stay in floating point: what becomes small is the file.
+    with 0 inside. Activations are rounded likewise, unsigned where none is negative; unless asked for they stay in
+    floating point, for they take no bytes of the file.
     """
 
     title = "Uniform quantization"
@@ -38,6 +41,18 @@ class Int8Linear(TunedLayerMethod):
     percentile: float = knob(
         100.0, "share of the weights inside the grid; the rest is clipped to its ends", low=99.0, high=100.0, unit="%"
     )
+
+    activation_range: str = range_knob(MINMAX)
+
+    def apply(self, model: Compressed, context: Context) -> Compressed:
+        appointed = [(layer, self.at(layer.name, context)) for layer in self.targets(model, context)]
+        self.inputs(model, appointed, context)
+        return super().apply(model, context)
+
+    def grid(self, seen: Seen) -> InputQuantizer:
+        symmetric = self.scheme == "symmetric"
+        low, high = seen.span(self.activation_range, self.activation_bits, symmetric)
+        return InputQuantizer.of(*grid_of(low, high, self.activation_bits, symmetric))
 
     def encode(self, given: Encoded, layer: Layer, context: Context) -> Encoded:
         stored, rows = given.stored(), given.rows
