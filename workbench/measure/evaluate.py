@@ -52,6 +52,24 @@ def laid_out(images: Tensor, device: torch.device) -> Tensor:
     return torch.empty_like(images, device=device, memory_format=torch.channels_last).copy_(images)
 
 
+class Chunks:
+    """A batch in pieces of one forward pass, laid out when they are asked for: a whole split may not fit in memory."""
+
+    def __init__(self, batch: Batch, device: torch.device) -> None:
+        self._batch, self._device = batch, device
+
+    def __len__(self) -> int:
+        return -(-len(self._batch.labels) // CHUNK)
+
+    def images(self, i: int) -> Tensor:
+        """(CHUNK, ...) on the device, fewer in the last piece."""
+        return laid_out(self._batch.images[i * CHUNK : (i + 1) * CHUNK], self._device)
+
+    def labels(self, i: int) -> Tensor:
+        """(CHUNK,) int64."""
+        return self._batch.labels[i * CHUNK : (i + 1) * CHUNK]
+
+
 def scores(network: nn.Module, images: Tensor) -> Tensor:
     """What the network answers, without a gradient. images: (n, ...) -> (n, classes)."""
     with torch.inference_mode():

@@ -17,7 +17,7 @@ from ..core.records import Accuracy, SensitivityPoint
 from .accuracy import Tally, accuracy
 from .counts import nonzeros
 from .differences import differences, same_part
-from .evaluate import CHUNK, check_fit, device_of, fast_copy, laid_out
+from .evaluate import Chunks, check_fit, device_of, fast_copy
 from .trace import Parts, Trace, Values
 
 KEPT_BYTES = 512 * 2**20
@@ -79,9 +79,8 @@ class _Walk:
         self.network, self.batch, self.split = network, batch, split
         runner = fast_copy(network)
         self.classes = check_fit(runner, batch)
-        self.images = torch.split(laid_out(batch.images, device_of(runner)), CHUNK)
-        self.labels = torch.split(batch.labels, CHUNK)
-        self.trace = Trace.of(runner, self.images[0][:8])
+        self.chunks = Chunks(batch, device_of(runner))
+        self.trace = Trace.of(runner, self.chunks.images(0)[:8])
         self.here = 0
         self.kept: dict[int, _Known] = {}
         self.dense: Accuracy | None = None
@@ -119,17 +118,17 @@ class _Walk:
         assert self.trace is not None
         tally = Tally(self.classes, len(self.batch.images), self.split)
         beside = self.trace.beside(hot, self.here)
-        for i, labels in enumerate(self.labels):
+        for i in range(len(self.chunks)):
             progress.check()
             with torch.inference_mode():
-                tally.add(self.trace.rerun(self._known(i, beside), hot, changed), labels)
+                tally.add(self.trace.rerun(self._known(i, beside), hot, changed), self.chunks.labels(i))
         progress.check()
         return tally.accuracy()
 
     def _known(self, i: int, beside: list[Node]) -> Values:
         """What the dense network gave for chunk `i` before this layer and at `beside`; kept if there is room."""
         assert self.trace is not None
-        at = self.kept.pop(i, None) or _Known(0, self.trace.start(self.images[i]), 0)
+        at = self.kept.pop(i, None) or _Known(0, self.trace.start(self.chunks.images(i)), 0)
         self.trace.advance(at.values, at.place, self.here)
         self.trace.complete(at.values, beside)
         size = sum(v.numel() * v.element_size() for v in at.values.values() if isinstance(v, Tensor))
