@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from workbench import docs
 from workbench.cli import parser
@@ -57,10 +59,24 @@ def test_the_test_command_is_the_one_that_ci_runs():
 
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict = {}
     exec(blocks[0].replace('"epochs": 2', '"epochs": 0'), names)
     (tmp_path / "small.wbz").write_bytes(names["result"].data)
     monkeypatch.chdir(tmp_path)
     exec(blocks[1], names)
     assert names["tensors"]["fc1.weight"].shape == (500, 800)
+    own = {"my_network": MyNetwork(), "my_data": (torch.rand(200, 1, 8, 8), torch.arange(200) % 2)}
+    exec(blocks[2], own)
+    own["page"].close()
+
+
+class MyNetwork(nn.Module):
+    """What the README leaves to the reader."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).relu().mean((2, 3)))

@@ -30,7 +30,8 @@ class Workbench(App):
         name = _network(network, found)
         recipe = Recipe(name, found.name, (chosen,))
         choices = installed()
-        choices.check(recipe)
+        if choices.trained(name, found.name):  # else the page says so, and can train it
+            choices.check(recipe)
         super().__init__(choices=choices, recipe=recipe)
         self.start()
 
