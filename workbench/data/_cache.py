@@ -147,7 +147,10 @@ class _File:
         arrays = {name: [kind, shape, self.offsets[name]] for name, (kind, shape) in self.digest.shapes.items()}
         footer = json.dumps({"arrays": arrays, "about": about, "digest": self.digest.finish()}).encode()
         self.write(footer + _TRAILER.pack(len(footer), zlib.crc32(footer), _MAGIC))
-        os.fsync(self.file.fileno())
+        try:
+            os.fsync(self.file.fileno())  # only now do some file systems notice that they are full
+        except OSError as error:
+            raise _Unwritable(error.strerror or str(error)) from None
 
 
 def _write(path: Path, stem: str, build: Build) -> None:

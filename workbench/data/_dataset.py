@@ -42,11 +42,17 @@ class DatasetInfo:
 
     def available(self) -> str:
         """Why the data cannot be loaded now without a download, in words that end a sentence; "" when they can."""
-        return self._asked("missing")
+        try:
+            return self._asked("missing")
+        except WorkbenchError as error:  # about the folder that was named
+            return str(error).rstrip(".")
 
     def found(self) -> str:
         """The title of what lies on this machine, where the data are known in more than one form, else ""."""
-        return self._asked("found")
+        try:
+            return self._asked("found")
+        except WorkbenchError:
+            return ""
 
     def _asked(self, question: str) -> str:
         if "/" in self.name:

@@ -39,9 +39,15 @@ def own(name: str) -> Path:
 
 
 def bases(name: str) -> Iterator[Path]:
-    """Folders in which the files of dataset `name` may lie, the first one first."""
+    """Folders in which the files of dataset `name` may lie, the first one first.
+
+    WorkbenchError when the person named something that is no folder: nothing is downloaded in its place.
+    """
     named = root()
     if named is not None:
+        if not named.is_dir():
+            what = "a file" if named.exists() else "not there"
+            raise WorkbenchError(f"{VARIABLE} must name a folder of data; {named} is {what}.")
         yield from (named / name, named)
     yield own(name)
 
