@@ -39,6 +39,13 @@ def turned(plan: Plan, knob: str, value: Value) -> Plan:
     return replace(plan, settings=replace(plan.settings, **{knob: value}))
 
 
+def renamed(plan: Plan, label: str) -> Plan:
+    """The result under another label; WorkbenchError when it is taken or cannot be one."""
+    new = replace(plan, label=label.strip())
+    new.check()
+    return new
+
+
 def renewed(plan: Plan) -> Plan:
     """The same plan under a label that is free now."""
     return replace(plan, label=free_label(plan.network, plan.dataset, _stem(plan.label)))

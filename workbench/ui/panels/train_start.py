@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html import escape
 
 import ipywidgets as w
@@ -12,7 +11,7 @@ from ...core.training import DONE, RUNNING, Training
 from ...train.watch import duration
 from ..engine import Engine
 from ..guard import guard, when_seen
-from ..plans import name_of
+from ..plans import name_of, renamed
 from ..state import State
 from ..widgets import Line, Tick
 from .train_plan import NAME
@@ -40,7 +39,11 @@ def panel(state: State, engine: Engine) -> w.VBox:
         said.value = escape(_progress(now)) if now is not None else ""
 
     def rename(change: dict[str, str]) -> None:
-        state.plan = replace(state.plan, label=change["new"].strip())
+        try:
+            if change["new"] != state.plan.label:
+                state.plan = renamed(state.plan, change["new"])
+        finally:
+            label.value = state.plan.label
 
     def take(_button: object) -> None:
         trained = state.training
