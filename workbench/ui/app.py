@@ -77,5 +77,6 @@ def show(*, threads: int = 2) -> App:
     if os.environ.get("VOILA_PREHEAT") == "True":
         from voila.utils import wait_for_request
 
+        app.state.choices.for_training(app.state.dataset)  # tries every network, which takes seconds the first time
         wait_for_request()
     return app
