@@ -1,6 +1,8 @@
 """What holds for every figure, and the view tuples of the smaller ones."""
 
 import copy
+import itertools
+import math
 import subprocess
 import sys
 
@@ -219,6 +221,21 @@ def test_too_many_units_for_bars_leave_the_histogram():
     many = decision(scores=tuple(float(i) for i in range(filter_norms.MOST_BARS + 1)), cut=10.0)
     assert filter_norms.view([many]).ranked == ()
     assert sum(filter_norms.view([many]).histogram.removed) == 10
+
+
+def test_scores_over_many_magnitudes_stand_on_a_logarithmic_axis():
+    scores = (0.0, 1e-8, 3e-8, 1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 1e-4, 1e-3)
+    crowded = filter_norms.view([decision(scores=scores, cut=1e-7)])
+    edges, removed = crowded.histogram.edges, sum(crowded.histogram.removed)
+    assert (len(scores), removed) == (sum(crowded.histogram.kept) + removed, sum(s < 1e-7 for s in scores))
+    steps = [b / a for a, b in itertools.pairwise(edges)]
+    assert steps == pytest.approx([steps[0]] * len(steps))
+    assert edges[0] <= 1e-8 and edges[-1] >= 1e-3 and any(edge == pytest.approx(1e-7) for edge in edges)
+    bars = filter_norms.bars(crowded)
+    tops = sorted(bar + trace.base for trace in bars.data for bar in trace.y)
+    assert tops == pytest.approx([-8, *(math.log10(s) for s in scores[1:])])
+    assert filter_norms.figure(crowded).layout.xaxis.ticktext[0] == "10<sup>\u22128</sup>"
+    assert filter_norms.view([decision()]).scale.floor == 0
 
 
 def test_removed_units_are_hatched_and_kept_ones_plain():

@@ -417,7 +417,7 @@ def test_single_weights_have_scores_where_that_makes_sense():
         if criterion.weighs:
             assert criterion.weights(network, lent, ["0", "6"])["6"].shape == network[6].weight.shape
         else:
-            with pytest.raises(WorkbenchError, match="is of a whole filter; single weights have none"):
+            with pytest.raises(WorkbenchError, match="is for whole filters; single weights have no such score"):
                 criterion.weights(network, lent, ["0"])
         assert criterion.title
         assert name in ("random", "l1", "l2", "mean", "fpgm", "hrank", "apoz", "taylor")
@@ -470,6 +470,10 @@ def test_network_scope_takes_the_lowest_anywhere_and_spares_a_ratio_of_zero():
         Compressed.of(network), dataclasses.replace(lent, per_layer={"6": {"pruning_ratio": 0.0}})
     )
     assert {d.layer: d.removed for d in spared.decisions}["6"] == 0
+    assert not any("removed nothing from 6" in note for note in spared.notes), "nothing was asked for there"
+    network[8].weight.data *= 1e-3
+    quiet = Taylor2019(pruning_ratio=0.2).apply(Compressed.of(network), lent)
+    assert "prune.taylor2019 removed nothing from 0: units of other layers score lower." in quiet.notes
     each = Taylor2019(pruning_ratio=0.4, scope="layer").apply(Compressed.of(network), lent)
     assert [d.removed for d in each.decisions] == [2, 2, 3]
 

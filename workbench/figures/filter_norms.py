@@ -6,11 +6,13 @@ import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from ..core.records import Decision, Histogram
+from ._scale import Scale
 from .theme import DARK, Paint, blank, empty, hatched, paint, percent
 
 TITLE = "What was removed, and why"
@@ -18,6 +20,7 @@ NOTHING = "Pick a method that removes something to see its cut."
 MOST_BARS = 200
 _BINS = 30
 _FLAT = 1e-9
+_LINEAR = Scale()
 
 
 class Unit(NamedTuple):
@@ -31,7 +34,7 @@ class Unit(NamedTuple):
 class FilterNormsView(NamedTuple):
     """histogram: counts per bin, split by fate. ranked: units by ascending score, empty when there are too many.
 
-    missing: the sentence shown instead of a figure, or "".
+    missing: the sentence shown instead of a figure, or "". scale: of the axis of scores.
     """
 
     layer: str = ""
@@ -43,6 +46,7 @@ class FilterNormsView(NamedTuple):
     summary: str = ""
     selected: int | None = None
     missing: str = NOTHING
+    scale: Scale = _LINEAR
 
 
 def view(decisions: Sequence[Decision], *, layer: str | None = None, selected: int | None = None) -> FilterNormsView:
@@ -70,16 +74,18 @@ def figure(view: FilterNormsView, *, dark: bool = False) -> go.Figure:
     if view.histogram is None:
         return empty(TITLE, view.missing, dark=dark)
     drawn = blank(_title(view), view.summary, dark=dark)
-    edges, colours = view.histogram.edges, paint(dark)
+    colours, places = paint(dark), view.histogram.edges
+    edges = [view.scale.place(edge) for edge in places]
     middle = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
     width = [b - a for a, b in itertools.pairwise(edges)]
     for name, counts in (("kept", view.histogram.kept), ("removed", view.histogram.removed)):
-        spans = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(edges)]
+        spans = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(places)]
         hover = f"%{{y}} {_plural(view.unit)} {name}, score %{{text}}<extra></extra>"
         bar = go.Bar(x=middle, y=counts, width=width, text=spans, textposition="none", hovertemplate=hover)
         drawn.add_trace(bar.update(name=f"{name} ({sum(counts):,})", marker=_marker(name, colours)))
     _cut(drawn, view, colours, vertical=True)
-    drawn.update_xaxes(title_text=f"score of a {view.unit}: {view.criterion}")
+    ticks = view.scale.axis(edges[0], edges[-1])
+    drawn.update_xaxes(title_text=f"score of a {view.unit}: {view.criterion}", **ticks)
     drawn.update_yaxes(title_text=f"number of {_plural(view.unit)}", rangemode="tozero")
     return drawn.update_layout(barmode="stack", bargap=0, margin_t=100, legend_traceorder="normal")
 
@@ -89,23 +95,27 @@ def bars(view: FilterNormsView, *, dark: bool = False) -> go.Figure:
     if not view.ranked:
         return figure(view, dark=dark)
     drawn, colours = blank(_title(view), view.summary, dark=dark), paint(dark)
+    places = [view.scale.place(unit.score) for unit in view.ranked]
+    foot = 0.0 if not view.scale.floor else places[0] - 0.05 * (places[-1] - places[0])
     for name, fate in (("kept", True), ("removed", False)):
         own = [(rank, unit) for rank, unit in enumerate(view.ranked) if unit.kept == fate]
         chosen = [unit.number == view.selected for _, unit in own]
         drawn.add_bar(
             name=f"{name} ({len(own)})",
             x=[rank for rank, _ in own],
-            y=[unit.score for _, unit in own],
+            y=[places[rank] - foot for rank, _ in own],
+            base=foot,
+            customdata=[unit.score for _, unit in own],
             text=[str(unit.number) for _, unit in own],
             textposition="none",
-            hovertemplate=f"{view.unit} %{{text}}: score %{{y:.4g}}, {name}<extra></extra>",
+            hovertemplate=f"{view.unit} %{{text}}: score %{{customdata:.4g}}, {name}<extra></extra>",
             marker={**_marker(name, colours), "line": _outline(chosen, colours)},
         )
     _cut(drawn, view, colours, vertical=False)
     every = range(0, len(view.ranked), max(1, len(view.ranked) // 20))
     labels = [str(view.ranked[i].number) for i in every]
     drawn.update_xaxes(title_text=f"{view.unit}, lowest score first", tickvals=list(every), ticktext=labels)
-    drawn.update_yaxes(title_text=f"score: {view.criterion}")
+    drawn.update_yaxes(title_text=view.criterion, **view.scale.axis(foot, places[-1]))
     return drawn.update_layout(bargap=0.15)
 
 
@@ -123,8 +133,14 @@ def table(view: FilterNormsView) -> list[dict[str, str]]:
     ]
 
 
-def histogram_of(scores: Sequence[float], kept: Sequence[bool], threshold: float | None) -> Histogram:
-    """Counts of scores in equal bins, one edge of which is the threshold where there is one."""
+def histogram_of(
+    scores: Sequence[float], kept: Sequence[bool], threshold: float | None, scale: Scale = _LINEAR
+) -> Histogram:
+    """Counts of scores in bins that are equal on the scale, one edge of which is the threshold where there is one."""
+    if scale.floor:
+        cut = None if threshold is None else scale.place(threshold)
+        found = histogram_of([scale.place(score) for score in scores], kept, cut)
+        return replace(found, edges=tuple(map(scale.score, found.edges)))
     low, high = min(scores), max(scores)
     wide = high - low > _FLAT * max(abs(low), abs(high))
     width = (high - low) / _BINS if wide else max(abs(high), 1.0) / _BINS
@@ -141,7 +157,8 @@ def histogram_of(scores: Sequence[float], kept: Sequence[bool], threshold: float
 def _of(decision: Decision, selected: int | None) -> FilterNormsView:
     scores, kept = decision.scores, decision.kept
     units = [Unit(i, score, stays) for i, (score, stays) in enumerate(zip(scores, kept, strict=True))]
-    counted = histogram_of(scores, kept, decision.threshold) if scores else decision.histogram
+    scale = Scale.of(scores) if scores else _LINEAR
+    counted = histogram_of(scores, kept, decision.threshold, scale) if scores else decision.histogram
     share = percent(decision.removed / decision.units) if decision.units else percent(0)
     return FilterNormsView(
         layer=decision.layer,
@@ -153,6 +170,7 @@ def _of(decision: Decision, selected: int | None) -> FilterNormsView:
         summary=f"{decision.removed:,} of {decision.units:,} {_plural(decision.unit)} removed ({share})",
         selected=selected,
         missing="" if counted else f"{decision.method} gave no scores for {decision.layer}.",
+        scale=scale,
     )
 
 
@@ -179,10 +197,8 @@ def _cut(drawn: go.Figure, view: FilterNormsView, colours: Paint, *, vertical: b
     if view.threshold is None:
         return
     line = {"line": {"color": colours.ink, "width": 2, "dash": "dash"}, "label": {"font": {"color": colours.ink}}}
-    text = f"cut at {view.threshold:.4g}"
+    text, place = f"cut at {view.threshold:.4g}", view.scale.place(view.threshold)
     if vertical:
-        drawn.add_vline(view.threshold, **line, annotation={"text": text, "yanchor": "bottom", "y": 1})
+        drawn.add_vline(place, **line, annotation={"text": text, "yanchor": "bottom", "y": 1})
     else:
-        drawn.add_hline(
-            view.threshold, **line, annotation={"text": text, "xanchor": "left", "yanchor": "bottom", "x": 0}
-        )
+        drawn.add_hline(place, **line, annotation={"text": text, "xanchor": "left", "yanchor": "bottom", "x": 0})

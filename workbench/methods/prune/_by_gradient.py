@@ -44,7 +44,7 @@ class Taylor(Criterion):
 
     @property
     def title(self) -> str:
-        return "squared change of the loss by Taylor expansion"
+        return "squared change of the loss (Taylor)"
 
     def layers(self, network: nn.Module, context: Context, names: Sequence[str]) -> dict[str, Tensor]:
         if self.form.startswith("gate"):

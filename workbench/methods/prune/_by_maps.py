@@ -62,7 +62,7 @@ class Activity(MapCriterion):
 
     @property
     def title(self) -> str:
-        return "activations that are not zero, in % (100 - APoZ)"
+        return "activations not zero, % (100 - APoZ)"
 
     def reduce(self, maps: Tensor) -> Tensor:
         alive = 100.0 * (maps != 0)

@@ -56,7 +56,7 @@ class Distance(WeightCriterion):
 
     @property
     def title(self) -> str:
-        return f"sum of {'L2' if self.kind == 'l2' else 'cosine'} distances from the other filters"
+        return f"sum of {'L2' if self.kind == 'l2' else 'cosine'} distances to the others"
 
     def units(self, weight: Tensor) -> Tensor:
         flat = weight.flatten(1).double()

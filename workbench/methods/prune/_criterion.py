@@ -52,7 +52,7 @@ class Criterion(ABC):
 
     def weights(self, network: nn.Module, context: Context, names: Sequence[str]) -> dict[str, Tensor]:
         """The score of every single weight: name -> the weight's shape. WorkbenchError unless `weighs`."""
-        raise WorkbenchError(f"The {self.title} is of a whole filter; single weights have none.")
+        raise WorkbenchError(f"Ranking by {self.title} is for whole filters; single weights have no such score.")
 
 
 def weight_of(network: nn.Module, name: str) -> Tensor:
@@ -65,7 +65,7 @@ def weight_of(network: nn.Module, name: str) -> Tensor:
 def lent_batch(criterion: Criterion, context: Context, images: int) -> Batch:
     """The first `images` of the calibration images with their labels; WorkbenchError when the caller lent none."""
     if context.calibration is None:
-        raise WorkbenchError(f"The {criterion.title} is counted on images, and there is no dataset.")
+        raise WorkbenchError(f"Ranking by {criterion.title} looks at images, and there is no dataset.")
     return Batch(context.calibration.images[:images], context.calibration.labels[:images])
 
 

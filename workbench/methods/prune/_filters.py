@@ -18,6 +18,7 @@ from ...core.method import StructuredMethod, chosen
 from ...core.order import SHAPE
 from ...core.records import Decision
 from ...layers.channels import Group, groups_of, kept_positions, shrink_stored, silence
+from ...layers.watch import run_by
 from ._criteria import Criterion
 from ._scores import histogram, kept_lowest
 
@@ -90,6 +91,7 @@ class FilterMethod(StructuredMethod):
         """The units to keep in every group that the step acts on; notes on `model` say what stays untouched."""
         wanted = {layer.name for layer in chosen(self, model, context)}
         groups = [g for g in groups_of(model.network, context.input_shape) if self._allowed(g, wanted, model)]
+        groups = self._reached(groups, model, context)
         if not groups:
             return []
         scores = self.scores(model.network, context, groups)
@@ -101,6 +103,15 @@ class FilterMethod(StructuredMethod):
             if tie is None:
                 self._say_if_blind(model, choice)
         return choices
+
+    def _reached(self, groups: list[Group], model: Compressed, context: Context) -> list[Group]:
+        """Those of the groups that images can rank, where they are ranked by images."""
+        if "calibration" not in self.needs or context.calibration is None:
+            return groups
+        ran = run_by(model.network, context.calibration.images)
+        for name in (name for group in groups for name in group.producers if name not in ran):
+            model.note(f"{self.id()} left {name} whole: none of the images that rank its units makes it run.")
+        return [group for group in groups if ran.issuperset(group.producers)]
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         context.progress(self.title, 0.0)
@@ -124,10 +135,13 @@ class FilterMethod(StructuredMethod):
         """Why, for the figures, and a note where nothing went that should have."""
         for choice in choices:
             model.decisions = (*model.decisions, *self._decisions(model, choice))
-            ratio, count = self.ratio(choice.group, context), len(choice.keep)
-            if choice.cut is None and ratio and round(ratio * count) < 1:
-                names = ", ".join(choice.group.producers)
-                self._say(model, f"removed nothing from {names}: {ratio:g} of {count} is under one.")
+            if choice.cut is None and self.ratio(choice.group, context):
+                why = self.why_nothing(self.ratio(choice.group, context), len(choice.keep))
+                self._say(model, f"removed nothing from {', '.join(choice.group.producers)}: {why}.")
+
+    def why_nothing(self, ratio: float, count: int) -> str:
+        """Why no unit of `count` goes at a ratio that is not 0."""
+        return f"{ratio:g} of {count} is under one"
 
     def _decisions(self, model: Compressed, choice: Choice) -> list[Decision]:
         counts = histogram(choice.scores.numpy(), choice.keep.numpy())

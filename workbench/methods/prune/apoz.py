@@ -46,6 +46,9 @@ class Apoz(RoundsFilterMethod):
             return super().kept(ranked, quota, context)
         return [kept_lowest(own.scores, self._low(own.scores)) for own in ranked]
 
+    def why_nothing(self, ratio: float, count: int) -> str:
+        return super().why_nothing(ratio, count) if self.rule == "ratio" else "no unit is that far from their mean"
+
     def _low(self, scores: Tensor) -> int:
         """How many units are too often zero. scores: (units,)."""
         return int((scores < scores.mean() - self.deviations * scores.std(correction=0)).sum())

@@ -57,3 +57,7 @@ class Taylor2019(RoundsFilterMethod):
         lost = {own.group.producers: keep for own, keep in zip(some, found, strict=True)}
         whole = (torch.ones(own.group.count, dtype=torch.bool) for own in ranked)
         return [lost.get(own.group.producers, all_) for own, all_ in zip(ranked, whole, strict=True)]
+
+    def why_nothing(self, ratio: float, count: int) -> str:
+        own = super().why_nothing(ratio, count)
+        return own if self.scope == "layer" else "units of other layers score lower"
