@@ -14,7 +14,7 @@ from workbench import docs
 from workbench.cli import parser
 from workbench.data import datasets
 from workbench.methods import method_of, parse_step
-from workbench.networks import networks, weights_info
+from workbench.networks import bundled, networks, weights_info
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.S)).replace("\\\n", " 
 COMMANDS = re.findall(r"^workbench .*", SHELL, re.M)
 
 
-def test_the_table_of_methods_is_current():
+def test_the_tables_are_current():
     assert docs.refreshed(TEXT) == TEXT, "run `python -m workbench.docs README.md`"
 
 
@@ -49,6 +49,13 @@ def test_the_accuracy_of_bundled_weights_is_that_of_their_header(name):
         assert f"{networks()[name].parameters:,}" in row
         assert f"{100 * info.test.accuracy:.2f} % ({low:.2f} to {high:.2f}" in row.replace("to 100)", "to 100.00)")
         assert info.command in row
+
+
+def test_every_file_of_weights_has_a_row_with_its_command():
+    rows = docs.weights_table().splitlines()[2:]
+    assert len(rows) == len(bundled()) > 0 and all(row in TEXT for row in rows)
+    for info in bundled():
+        assert parser().parse_args(shlex.split(info.command)[1:]).network == info.network
 
 
 def test_the_test_command_is_the_one_that_ci_runs():
