@@ -67,7 +67,7 @@ class Compressed:
         """From now on the layer is stored so, and runs with what that decodes to."""
         self.encoded[layer.tensor] = encoded
         with torch.no_grad():
-            self.weight(layer).copy_(torch.from_numpy(np.ascontiguousarray(encoded.decode())))
+            self.weight(layer).copy_(torch.from_numpy(np.asarray(encoded.decode(), order="C")))
 
     def replace(self, layer: Layer, module: nn.Module) -> None:
         """`module` runs in the layer's place from now on, wherever the layer stands in the network."""

@@ -39,7 +39,7 @@ class Encoded:
     @classmethod
     def dense(cls, weight: Array) -> Encoded:
         """Every entry as float32. weight: any shape."""
-        weight = np.ascontiguousarray(weight, np.float32)
+        weight = np.asarray(weight, np.float32, order="C")  # ascontiguousarray would make a row of a single number
         return cls(tuple(weight.shape), Floats(weight.reshape(-1)))
 
     @property

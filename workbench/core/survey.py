@@ -166,7 +166,7 @@ def _known(module: nn.Module) -> bool:
 
 def _fused(module: nn.Module) -> bool:
     """Whether the module and all inside it are one part."""
-    return isinstance(module, nn.MultiheadAttention) or hasattr(module, "parametrizations")
+    return isinstance(module, nn.MultiheadAttention) or hasattr(module, "parametrizations") or _quantized(module)
 
 
 def _computed(module: nn.Module) -> str:

@@ -74,7 +74,7 @@ def _failure(network: nn.Module, input_shape: Sequence[int]) -> str:
 
 def _why(stand: _Stand, runs: int) -> str:
     if stand.asked:
-        return f"the network takes its {stand.asked} directly, and factors have none"
+        return f"the network takes its {stand.asked} directly, which nothing in its place would have"
     if runs > stand.calls:
         return "the network also holds it in a plain list or attribute, where nothing else can take its place"
     return ""

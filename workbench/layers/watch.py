@@ -157,3 +157,13 @@ class _Seen(TorchFunctionMode):
             repeats=len(first) == len(second) and all(map(torch.allclose, first, second)),
             answer=tuple(tuple(t.shape) for t in first),
         )
+
+
+def run_by(network: nn.Module, images: Tensor) -> frozenset[str]:
+    """The modules that at least one of the images makes run. images: (n, channels, height, width)."""
+    twin, ran = beside(network).eval(), set[str]()
+    for name, module in twin.named_modules():
+        module.register_forward_pre_hook(lambda _m, _given, name=name: ran.add(name))
+    with torch.no_grad():
+        twin(images)
+    return frozenset(ran)

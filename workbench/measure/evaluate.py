@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from ..core.compressed import copied
 from ..core.context import Batch
 from ..core.errors import WorkbenchError
 
@@ -18,7 +18,7 @@ CHUNK = 128
 
 def fast_copy(network: nn.Module) -> nn.Module:
     """An independent copy in eval mode whose 4-D weights lie channels last, which halves the time of convolutions."""
-    twin = copy.deepcopy(network).eval()
+    twin = copied(network).eval()
     for tensor in (*twin.parameters(), *twin.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -78,13 +78,16 @@ def scores(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def check_fit(network: nn.Module, batch: Batch) -> int:
-    """The number of scores per image; WorkbenchError when images or labels do not fit the (evaluated) network."""
+    """The number of scores per image; WorkbenchError when images or labels do not fit the (evaluated) network.
+
+    A network whose `view` wants rows to lie in order is told to lay them out so from now on.
+    """
     n = len(batch.images)
     if n == 0 or len(batch.labels) != n:
         raise WorkbenchError(f"There must be one label for each of at least one image; got {n}, {len(batch.labels)}.")
     one = laid_out(batch.images[:1], device_of(network))
     try:
-        answer = scores(network, one)
+        answer = _answer_in_some_layout(network, one)
     except (RuntimeError, ValueError, IndexError) as error:
         shape = tuple(batch.images.shape[1:])
         raise WorkbenchError(
@@ -98,6 +101,21 @@ def check_fit(network: nn.Module, batch: Batch) -> int:
             f"Labels must lie in [0, {answer.shape[1] - 1}] for this network; they span {low} to {high}."
         )
     return answer.shape[1]
+
+
+def _answer_in_some_layout(network: nn.Module, images: Tensor) -> Tensor:
+    try:
+        return scores(network, images)
+    except RuntimeError as error:
+        if "view" not in str(error):
+            raise
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network.register_forward_pre_hook(_in_rows)
+    return scores(network, images)
+
+
+def _in_rows(_network: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(images.contiguous() for images in given)
 
 
 def _misfit(network: nn.Module, images: Tensor, error: Exception) -> str:

@@ -44,7 +44,7 @@ def rebuilt(header: Header, tensors: Mapping[str, Array]) -> nn.Module:
     for name, array in tensors.items():
         if not np.isfinite(array).all():
             raise FileError(f"The file's {name} holds values that are not finite.")
-        state[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+        state[name].copy_(torch.from_numpy(np.asarray(array, order="C")))
     _check_runs(network, header)
     return network
 

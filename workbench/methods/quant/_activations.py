@@ -18,6 +18,7 @@ from ...core.knob import knob
 from ...core.method import LayerMethod
 from ...core.values import Array
 from ...layers.activations import InputQuantizer, quantize_input
+from ...layers.swap import fixtures
 
 MINMAX, PERCENTILE, MSE = "minmax", "percentile", "mse"
 RANGES = (MINMAX, PERCENTILE, MSE)
@@ -110,6 +111,9 @@ class InputsMethod(LayerMethod):
                 names = ", ".join(wanting)
                 model.note(f"{self.id()} left the inputs of {names} in floating point: it was run without images.")
             return list(appointed)
+        for name, why in fixtures(model.network, context.input_shape).items():
+            if wanting.pop(name, None) is not None:
+                model.note(f"{self.id()} left the inputs of {name} in floating point: {why}.")
         seen = observed(model.network, tuple(wanting), context)
         found = []
         for layer, method in appointed:
@@ -128,7 +132,7 @@ class InputsMethod(LayerMethod):
 def observed(network: nn.Module, layers: Sequence[str], context: Context) -> dict[str, Seen]:
     """What each layer is given while the network answers the calibration images; Cancelled when that is not wanted."""
     assert context.calibration is not None
-    parts = context.calibration.images.split(_CHUNK)
+    parts = torch.split(context.calibration.images, _CHUNK)
     given: dict[str, list[tuple[float, float, Array]]] = {name: [] for name in layers}
     with _watched(network, given, _SAMPLE // len(parts)), torch.no_grad():
         for i, part in enumerate(parts):
