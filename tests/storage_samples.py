@@ -36,6 +36,16 @@ def network(shapes=LENET5, *, pruned=0.9, bits=4, seed=0, **how):
     return tensors, HEADER, roles
 
 
+def grown(shape, *, pruned=0.9, bits=3, seed=0, **how):
+    """A pruned tensor as training leaves it: dead columns, rows of many strengths, signs and magnitudes in patches."""
+    rng = np.random.default_rng(seed)
+    rows, columns = shape[0], int(np.prod(shape[1:]))
+    patches = np.repeat(rng.normal(size=(rows, -(-columns // 4))), 4, 1)[:, :columns]
+    strength = np.exp(rng.normal(size=(rows, 1))) * np.exp(1.5 * rng.normal(size=columns))
+    weight = strength * (patches + 0.6 * rng.normal(size=(rows, columns)))
+    return shared(weight.astype(np.float32).reshape(shape), pruned, 1 << bits, **how)
+
+
 def every_kind(rng, shape=(12, 30)):
     """Values for all entries of `shape` (rows, columns), of every kind and grouping, by name."""
     rows, n = shape[0], shape[0] * shape[1]

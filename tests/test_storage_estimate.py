@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from storage_samples import HEADER, LENET5, LENET300, network, shared
+from storage_samples import HEADER, LENET5, LENET300, grown, network, shared
 
 from workbench.core.encoded import CODERS, Encoded
 from workbench.core.values import SIGN, TERNARY, FixedPoint, Levels
@@ -52,6 +52,13 @@ def test_within_one_percent_for_trained_networks(name):
             assert off(tensors, HEADER, {}) < 0.01
 
 
+@pytest.mark.parametrize("pruned", [0.5, 0.9, 0.98])
+def test_within_one_percent_where_every_stream_is_coded_in_context(pruned):
+    for shapes in (LENET300, LENET5):
+        tensors = {name: grown(shape, pruned=pruned, seed=i) for i, (name, shape) in enumerate(shapes.items())}
+        assert off(tensors, HEADER, {}) < 0.01
+
+
 def test_within_one_percent_for_other_kinds_of_values():
     rng = np.random.default_rng(0)
     for n in (500, 20000):
@@ -64,17 +71,17 @@ def test_within_one_percent_for_other_kinds_of_values():
 
 
 def seconds(function, *args):
-    """The fastest of a few calls: what else the machine does only adds."""
+    """Of this process, the fastest of a few calls: what else the machine does only adds."""
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         function(*args)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
 def test_an_estimate_takes_a_fraction_of_packing_and_packing_is_fast():
-    sample = network(LENET5, pruned=0.9, bits=4)
+    sample = {n: grown(shape) for n, shape in LENET5.items()}, HEADER, {}
     packing, estimating = seconds(pack, *sample), seconds(estimate_bytes, *sample)
-    assert packing < 0.6  # a third of that on a quiet machine
-    assert estimating < packing / 1.5  # about a third on a quiet machine
+    assert packing < 1.5  # a quarter of that on a quiet machine
+    assert estimating < packing / 1.5

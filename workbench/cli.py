@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +31,7 @@ from .methods import methods, parse_step
 from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
+from .storage.itemised import stream_rows
 from .texts import (
     allocation_text,
     anatomy_text,
@@ -42,6 +43,7 @@ from .texts import (
     method_text,
     run_text,
     sensitivity_text,
+    streams_text,
 )
 from .train.device import AUTO
 from .train.home import KeptTraining, Plan
@@ -327,18 +329,21 @@ def run_inspect(options: argparse.Namespace) -> None:
         }
         for name, encoded in artifact.tensors.items()
     ]
+    streams = stream_rows(artifact)
     document = {
         "file_bytes": artifact.file_bytes,
         "bytes_by_part": artifact.parts,
         "header": artifact.header,
         "tensors": tensors,
+        "streams": [{**asdict(row), "ratio": row.ratio} for row in streams],
     }
     head = ("tensor", "shape", "stored", "values", "support", "coders", "bytes")
     shown = {"shape": lambda shape: "x".join(map(str, shape)), "coders": coders_text}
     rows = [(shown.get(key, str)(value) for key, value in tensor.items()) for tensor in tensors]
     parts = columns([("part", "bytes"), *artifact.parts.items(), ("file", artifact.file_bytes)])
     recipe = msgspec.json.encode(artifact.header.get("recipe")).decode()
-    emit(options, document, lambda: "\n\n".join([parts, columns([head, *map(tuple, rows)]), f"recipe {recipe}"]))
+    tables = [parts, columns([head, *map(tuple, rows)]), streams_text(streams), f"recipe {recipe}"]
+    emit(options, document, lambda: "\n\n".join(tables))
 
 
 def run_sensitivity(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from .data import SPLITS
 from .experiment.allocate import Allocation
 from .measure.anatomy import Anatomy
 from .methods import methods
+from .storage.itemised import StreamRow
 
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
@@ -155,3 +156,14 @@ def sensitivity_text(found: Sensitivity) -> str:
         f"dense {100 * found.dense.accuracy:.1f} % on {found.dense.n} {found.dense.split} images; columns: {found.knob}"
     )
     return "\n".join([dense, columns(rows), *refused])
+
+
+def streams_text(streams: list[StreamRow]) -> str:
+    """Coded size beside the empirical entropy of what is coded."""
+    head = ("tensor", "stream", "coder", "symbols", "bytes", "entropy", "bytes/entropy")
+    rows = [
+        (row.tensor, row.part, row.coder, row.symbols, row.size, f"{row.entropy_bytes:.0f}", f"{row.ratio or 0:.3f}")
+        for row in streams
+        if row.entropy_bytes is not None
+    ]
+    return columns([head, *rows])

@@ -53,6 +53,7 @@ class Artifact:
     """What a file holds. parts sum to file_bytes; tensor_bytes to that less header and checksum.
 
     coders: tensor -> part -> the entropy coder that was found there, as in {"positions": "range", "codes": "huffman"}.
+    streams: tensor -> part -> bytes of the payload.
     """
 
     header: dict[str, Any]
@@ -61,6 +62,7 @@ class Artifact:
     parts: dict[str, int]
     tensor_bytes: dict[str, int]
     coders: dict[str, dict[str, str]]
+    streams: dict[str, dict[str, int]]
     file_bytes: int
 
 
@@ -121,16 +123,18 @@ def unpack(data: bytes, *, limit: int | None = None) -> Artifact:
     cursor.parts.clear()
     most = _most_entries(len(data), limit)
     tensors: dict[str, Encoded] = {}
-    roles, tensor_bytes, coders = {}, {}, {}
+    roles, tensor_bytes, coders, streams = {}, {}, {}, {}
     for name in names:
-        start, cursor.coders = cursor.at, {}
+        start, cursor.coders, before = cursor.at, {}, dict(cursor.parts)
         tensors[name], roles[name] = read_tensor(meta, cursor, most)
         most -= math.prod(tensors[name].shape)
         tensor_bytes[name], coders[name] = cursor.at - start, cursor.coders
+        grown = {part: count - before.get(part, 0) for part, count in cursor.parts.items()}
+        streams[name] = {part: count for part, count in grown.items() if count}
     if meta.left or cursor.left:
         raise FileError(f"The file holds {meta.left + cursor.left} bytes that belong to no tensor.")
     parts = {"header": front, **cursor.parts, "checksum": CHECKSUM_BYTES}
-    return Artifact(header, tensors, roles, parts, tensor_bytes, coders, len(data))
+    return Artifact(header, tensors, roles, parts, tensor_bytes, coders, streams, len(data))
 
 
 def _checked(data: bytes) -> memoryview:

@@ -21,6 +21,7 @@ MOST_LEVELS = 16
 MOST_ENTRIES = 1 << 16
 MOST_WIDTH = 1 << 14
 MOST_LAG = 255
+WORTH = 0.99
 # The usual weights of the features, for which side a code is on and for whether there is one more level.
 SIDE = np.array([0, 5, 30, 1, 85, 5, 3, 65, 12, 0, 0, 0, 0])
 MORE = np.array([-70, 8, 10, 3, 10, 0, 0, 9, 3, 0, 14, 12, 0])
@@ -183,11 +184,14 @@ class Plan:
         return logistic.encode(pieces)
 
 
-def planned(places: Places, codes: Array, k: int, pivot: int) -> Plan:
-    """The plan for codes (n,) in [0, k); those below the pivot are of one sign, the others of the other."""
+def planned(places: Places, codes: Array, k: int, pivot: int, *, worth: float = WORTH) -> Plan | None:
+    """The plan for codes (n,) in [0, k); those below the pivot are of one sign, the others of the other.
+
+    None where the first decisions take more than the share `worth` of what they would without surroundings.
+    """
     positive = codes >= pivot
     depth = np.where(positive, codes - pivot, pivot - 1 - codes)
-    passes, information = [], 0.0
+    passes, information, alone = [], 0.0, 0.0
     for step in _decisions(k, pivot):
         chosen = (depth >= step) & _room(step, k, pivot, positive) if step >= 0 else np.ones(codes.size, bool)
         bits = depth[chosen] > step if step >= 0 else positive
@@ -198,7 +202,16 @@ def planned(places: Places, codes: Array, k: int, pivot: int) -> Plan:
         weights = logistic.fitted(features, bits, np.ones(bits.size), MORE if step >= 0 else SIDE)
         information += weights.bits.size + logistic.cost(features, weights.values, bits)
         passes.append(_Pass(part, bits, weights))
+        alone += _alone(bits)
+        if step >= 0 and information > alone * worth:
+            return None
     return Plan(k, pivot, tuple(passes), sealed_bytes(information))
+
+
+def _alone(bits: Array) -> float:
+    """Bits of information without any surroundings."""
+    ones = int(np.count_nonzero(bits))
+    return sum(count * float(np.log2(bits.size / count)) for count in (ones, bits.size - ones) if count)
 
 
 def _hint(step: int, positive: Array) -> Array:

@@ -95,6 +95,8 @@ def _in_context(sink: Sink, codes: Array, tally: Tally, encoded: Encoded, zero: 
         return None
     pivot = int(np.clip(zero - tally.low, 0, tally.k))
     plan = contextual.planned(contextual.places_of(matrix, lag), codes - tally.low, tally.k, pivot)
+    if plan is None:
+        return None
 
     def describe(meta: Writer, length: int) -> None:
         meta.sint(tally.low)

@@ -147,25 +147,30 @@ def planned(keep: Array, lag: int, about: Array) -> Plan:
     """The plan that takes fewest bytes, its size foreseen from a sample. keep: (rows, columns) bool."""
     prior = int(np.clip(round((1 << _PRIOR_BITS) * float(keep.mean())), 1, (1 << _PRIOR_BITS) - 1))
     field = Field((keep.shape[0], keep.shape[1]), lag, prior, about).fill(keep)
-    at, bits, times = _sample(keep.reshape(-1))
-    i, j = np.divmod(at, keep.shape[1])
+    i, j, bits, times = _sample(keep)
     features = field.features(i, j)
     weights = logistic.fitted(features, bits, times, USUAL)
     information = weights.bits.size + logistic.cost(features, weights.values, bits, times)
     return Plan(field, weights, sealed_bytes(information))
 
 
-def _sample(keep: Array) -> tuple[Array, Array, Array]:
-    """Where to look, what is there, and how many entries each stands for: kept and other ones at regular distances."""
+def _sample(keep: Array) -> tuple[Array, Array, Array, Array]:
+    """Rows and columns to look at, what is there, and how many entries each stands for.
+
+    Kept entries and others are taken at regular distances from columns, and rows within them, in order of how much
+    these keep: so a sample has its share of the full and of the empty ones.
+    """
+    rows, columns = (np.argsort(np.count_nonzero(keep, axis), kind="stable") for axis in (1, 0))
+    ordered = keep[rows][:, columns].T.reshape(-1)
     found = []
     for wanted, most in _SAMPLES.items():
-        places = np.flatnonzero(keep == wanted)
+        places = np.flatnonzero(ordered == wanted)
         step = max(1, places.size // most)
-        # An even step can keep to the same columns of every row.
-        chosen = places[np.arange(0, places.size, step) if step == 1 else _jittered(places.size, step)]
+        chosen = places if step == 1 else places[_jittered(places.size, step)]
         found.append((chosen, np.full(chosen.size, wanted), np.full(chosen.size, places.size / max(1, chosen.size))))
     at, bits, times = (np.concatenate(each) for each in zip(*found, strict=True))
-    return at, bits, times
+    j, i = np.divmod(at, rows.size)
+    return rows[i], columns[j], bits, times
 
 
 def _jittered(size: int, step: int) -> Array:
@@ -188,7 +193,7 @@ def lag_of(keep: Array) -> int:
     rows, columns = keep.shape[0], keep.size // keep.shape[0]
     most = min(columns // 4, 2 * rows - 2, MOST_LAG)
     if keep.ndim == 4 and keep.shape[3] > 1:
-        return max(2, min(most, keep.shape[3]))
+        return int(max(2, min(most, keep.shape[3])))
     fullness: Array = np.count_nonzero(keep.reshape(rows, -1), 0).astype(np.int64)
     above = fullness * columns - int(fullness.sum())
     alike = [int((above[:-lag] * above[lag:]).sum()) for lag in range(3, min(most, _FURTHEST) + 1)]

@@ -30,4 +30,4 @@ def opened(data: bytes | memoryview) -> stream.queue.RangeDecoder:
 
 def sealed_bytes(bits: float) -> int:
     """Bytes of so much information, foreseen to one or two."""
-    return int(bits + 4) // 8 + 1
+    return max(1, int(bits + 4) // 8)
