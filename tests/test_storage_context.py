@@ -227,3 +227,17 @@ def test_floats_with_and_without_round_ends(n, zero_bytes):
     assert packed.parts["biases"] <= (4 - zero_bytes) * n
     if n == 500:
         assert packed.parts["biases"] < (4 - zero_bytes) * n - 200  # exponents take about 3 bits of 8
+
+
+@pytest.mark.parametrize("coder", ["smallest", "none", "huffman", "range"])
+def test_a_vector_may_be_encoded_like_a_matrix_and_pruned(coder):
+    rng = np.random.default_rng(1)
+    keep = rng.random(50) < 0.6
+    fixed = FixedPoint(rng.integers(-128, 128, 50), np.float32([0.01]), np.int64([0]), -128, 127)
+    shared = Codebook(rng.integers(0, 8, keep.sum()), rng.normal(size=8).astype("f4"))
+    tensors = {"a": Encoded((50,), fixed, coder=coder), "b": Encoded((50,), shared, keep, coder=coder)}
+    packed = pack(tensors, {}, {"a": "bias", "b": "bias"})
+    found = unpack(packed.data)
+    assert all(np.array_equal(found.tensors[name].decode(), tensors[name].decode()) for name in tensors)
+    assert found.roles == {"a": "bias", "b": "bias"}
+    assert coder in ("huffman", "range") or packed.tensor_bytes["a"] <= 50 + 4
