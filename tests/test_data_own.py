@@ -263,6 +263,11 @@ WRONG = {
         lambda: items((IMAGES[0], 0), (IMAGES[1][:, :7], 1)),
         r"item 1 has \(3, 7, 10\) and those before it have \(3, 8, 10\): let the dataset resize them",
     ),
+    "no pixels": (lambda: (IMAGES[..., :0], LABELS), r"images must have pixels; these have the shape \(60, 3, 8, 0\)"),
+    "an item without pixels": (
+        lambda: items((IMAGES[0][:, :0], 0)),
+        r"must have pixels; these have the shape \(3, 0, 10",
+    ),
     "a dict an item": (lambda: items({"image": 1}), r"must be \(image, label\); item 0 is a dict"),
     "an image alone": (lambda: items(IMAGES[0]), "item 0 is a ndarray"),
     "a word for an image": (lambda: items(("a.png", 0)), "a PIL image, a tensor or an array; that of item 0 is a str"),

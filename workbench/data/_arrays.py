@@ -74,7 +74,9 @@ def channels_first(images: Tensor, from_numpy: bool) -> Tensor:
 
 
 def check_kind(images: Tensor, owner: str) -> None:
-    """WorkbenchError unless the numbers are bytes or floating."""
+    """WorkbenchError unless there are pixels, and they are bytes or floating numbers."""
+    if 0 in images.shape[1 if images.ndim == 4 else 0 :] and len(images):
+        raise WorkbenchError(f"{owner}: images must have pixels; these have the shape {tuple(images.shape)}.")
     if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
         raise WorkbenchError(f"{owner}: images must be uint8 or floating numbers; these are {_kind(images)}.")
 
