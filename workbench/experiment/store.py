@@ -57,6 +57,11 @@ class Store:
         rows = self._do(query, (f"run/{split}", network, dataset, fingerprint))
         return [from_json(body, Run) for (body,) in rows]
 
+    def found(self, key: str, split: str) -> list[Run]:
+        """Every run on `split` whose recipe's key begins with `key`, newest first."""
+        query = "select body from record where kind=? and substr(key, 1, ?)=? order by made desc"
+        return [from_json(body, Run) for (body,) in self._do(query, (f"run/{split}", len(key), key))]
+
     def get_sensitivity(self, recipe: Recipe, fingerprint: str) -> Sensitivity | None:
         """The finished scan for the recipe's only step, or None."""
         return self._one("sensitivity", recipe.key, fingerprint, Sensitivity)

@@ -41,6 +41,7 @@ LIGHT = Paint(
         "lowrank": "#00875f",
         "compact": "#2b8ac6",
         "kd": "#b5588f",
+        "recover": "#7058a8",
         "combo": "#3d3d3d",
         "fast": "#857a00",
     },
@@ -57,6 +58,7 @@ DARK = Paint(
         "lowrank": "#2cc295",
         "compact": "#8fd0f5",
         "kd": "#e39ac3",
+        "recover": "#b8a4f0",
         "combo": "#d8d8d8",
         "fast": "#f0e442",
     },
@@ -69,10 +71,11 @@ _MARKS = {
     "lowrank": ("diamond", "longdashdot"),
     "compact": ("pentagon", "solid"),
     "kd": ("star", "longdash"),
+    "recover": ("triangle-up", "12px,3px,3px,3px"),
     "combo": ("hexagon", "solid"),
     "fast": ("bowtie", "dashdot"),
 }
-_SPARE = ("triangle-up", "triangle-down", "x", "triangle-left", "triangle-right", "hourglass")
+_SPARE = ("triangle-down", "x", "triangle-left", "triangle-right", "hourglass")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x")
 DASHES = ("solid", "longdash", "dashdot", "longdashdot", "5px,2px", "12px,3px,3px,3px")
 ESTIMATE_DASH = "dot"
@@ -101,14 +104,16 @@ def styles(families: Iterable[str], dark: bool = False) -> list[Style]:
         again = seen[family] = seen.get(family, -1) + 1
         marker, dash = _MARKS[family]
         colour = paint(dark).families[family]
-        found.append(Style(colour, _SPARE[(again - 1) % 6] if again else marker, DASHES[(_start(dash) + again) % 6]))
+        found.append(
+            Style(colour, _SPARE[(again - 1) % len(_SPARE)] if again else marker, DASHES[(_start(dash) + again) % 6])
+        )
     return found
 
 
 def series(n: int, dark: bool = False) -> list[Style]:
     """Styles for n layers, told apart by colour, and up to 60 by marker and dash alone."""
     colours = list(paint(dark).families.values())
-    return [Style(colours[i % 8], MARKERS[i % 10], DASHES[(i + i // 10) % 6]) for i in range(n)]
+    return [Style(colours[i % len(colours)], MARKERS[i % 10], DASHES[(i + i // 10) % 6]) for i in range(n)]
 
 
 def _start(dash: str) -> int:
