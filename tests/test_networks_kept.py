@@ -84,7 +84,7 @@ def test_what_is_kept_is_read_back_bit_for_bit():
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind():
-    network, entry = kept()
+    _, entry = kept()
     before = entry.path.read_bytes()
     with pytest.raises(WorkbenchError, match="lenet_300_100@mine on digits already"):
         kept(seed=2)
@@ -95,7 +95,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind():
 
 def test_of_two_who_keep_at_once_one_is_refused(monkeypatch):
     """The second sees no file when it looks, and finds one when it writes."""
-    network, entry = kept()
+    _, entry = kept()
     before = entry.path.read_bytes()
     monkeypatch.setattr(Path, "exists", lambda self: False)
     with pytest.raises(WorkbenchError, match="nothing was overwritten"):
@@ -104,9 +104,8 @@ def test_of_two_who_keep_at_once_one_is_refused(monkeypatch):
 
 
 def test_names_with_a_width_or_a_path_have_files_of_their_own():
-    places = [
-        kept_path(*pair, "x").name for pair in (("m:0.5", "d"), ("m_0.5", "d"), ("n", "folder:a/b"), ("n", "folder:a_b"))
-    ]
+    pairs = (("m:0.5", "d"), ("m_0.5", "d"), ("n", "folder:a/b"), ("n", "folder:a_b"))
+    places = [kept_path(*pair, "x").name for pair in pairs]
     assert len(set(places)) == 4 and not any("/" in p or ":" in p for p in places)
     network = build("mobilenet_v1:0.25", 3)
     keep_weights(network, info_of(network, "mobilenet_v1:0.25", "cifar10"), "slim")

@@ -27,8 +27,9 @@ class Training:
     """Grows while it runs. network: "" for one that a method asked for while compressing, which has no validation.
 
     epochs: how many at most. running: (place in epochs, mean loss since the epoch began) within the epoch that runs.
-    best_epoch: counted from 1, 0 before there is one. n: validation images; classes: how many there are. resumed_at: epochs that an earlier,
-    stopped training had done. label: what the result is called; test: of the result, once it is done.
+    best_epoch: counted from 1, 0 before there is one. n: validation images; classes: how many there are. resumed_at:
+    epochs that an earlier, stopped training had done. label: what the result is called; test: of the result, once it
+    is done.
     outcome: running, done, stopped or failed; sentence: what went wrong.
     """
 
