@@ -71,8 +71,58 @@ def test_a_position_is_what_it_looks_like():
     assert tidy(Knob(0.5, "share", low=0.0, high=1.0), 0.1 + 0.2) == 0.3
 
 
-def test_the_readout_of_a_small_number_does_not_become_zero():
-    assert make("rate", Knob(1e-5, "of training", low=1e-5, high=0.1, log=True)).readout_format == ".6"
+SHARE, BITS = Knob(0.5, "share", low=0.0, high=0.99), Knob(4, "per weight", low=1, high=4096, unit="bit")
+
+
+@pytest.mark.parametrize("text", ["0.25", " .25 ", "0,25", "25e-2", "25 %", "25%", "+0.25"])
+def test_a_share_is_read_in_any_usual_spelling(text):
+    made, heard, _ = control("ratio", SHARE)
+    assert made._typed(text) == "" and heard == [0.25] and made.input.value == 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8", 8), ("8.0", 8), ("8 bit", 8), ("1,024", 1024), ("1 024", 1024), ("1e3", 1000)]
+)
+def test_a_whole_number_is_read_in_any_usual_spelling(text, value):
+    made, heard, _ = control("bits", BITS)
+    assert made._typed(text) == "" and heard == [value] and type(heard[0]) is int
+
+
+@pytest.mark.parametrize(
+    "text", ["7", "banana", "", "nan", "inf", "-0.1", "0.5.5", "1_0", "0x1", "−1", "%", "9" * 5000]
+)
+def test_what_is_no_legal_number_becomes_a_sentence_and_the_value_stays(text):
+    heard: list = []
+    made = Control("pruning_ratio", SHARE, heard.append, pytest.fail, owner="prune.toy")
+    sentence = made._typed(text)
+    assert sentence.startswith("prune.toy: pruning ratio must be a number in [0, 0.99]; got ")
+    assert sentence.endswith(".") and len(sentence) < 150
+    assert heard == [] and made.input.value == 0.5
+
+
+def test_half_a_bit_is_refused():
+    made, heard, _ = control("bits", BITS)
+    assert made._typed("4.5") == "Bits must be an integer in [1, 4096] bit; got 4.5."
+    assert heard == []
+
+
+def test_the_field_answers_its_page_and_ignores_what_is_no_text(monkeypatch):
+    made, heard, _ = control("ratio", SHARE)
+    sent = []
+    monkeypatch.setattr(made.number, "send", sent.append)
+    for content in ({"typed": "7"}, {"typed": "0.7"}, {"typed": 7}, "7", None, {}):
+        made.number._hear(made.number, content, [])
+    assert [bool(answer["problem"]) for answer in sent] == [True, False]
+    assert heard == [0.7]
+
+
+@each_knob
+def test_every_value_can_be_typed(method, name, knob):
+    made, heard, _ = control(name, knob)
+    assert hasattr(made, "number") == knob.numeric
+    for value in knob.grid(5) if knob.numeric else ():
+        assert made._typed(repr(value)) == ""
+    assert all(knob.accepts(value) for value in heard)
 
 
 @pytest.mark.parametrize("value", ["a lot", None, {"a": 1}, [1]])

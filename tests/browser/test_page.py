@@ -86,6 +86,32 @@ def test_a_key_on_a_slider_goes_from_estimate_to_measurement(visit):
     assert visit.tile().locator("b").inner_text() != before
 
 
+@pytest.mark.parametrize(
+    ("typed", "got"), [("7", "got 7."), ("banana", "got banana."), ("", "got nothing.")], ids=["far", "word", "empty"]
+)
+def test_a_number_that_makes_no_sense_is_answered_beside_it(visit, typed, got):
+    box = visit.page.get_by_label("pruning ratio, type a value")
+    box.fill(typed)
+    box.press("Enter")
+    said = visit.page.locator(".wb-wrong:not(:empty)")
+    said.wait_for()
+    visit.page.wait_for_function(f"() => document.querySelector('.wb-wrong').textContent.endsWith('{got}')")
+    assert said.inner_text() == f"prune.magnitude_iter: pruning ratio must be a number in [0, 0.99]; {got}"
+    assert box.get_attribute("aria-invalid") == "true"
+    assert visit.slider("pruning ratio").get_attribute("aria-valuetext") == "0.75"
+    box.press("Escape")
+    assert box.input_value() == "0.75" and said.count() == 0
+
+
+def test_a_number_is_taken_in_another_spelling_on_leaving_the_field(visit):
+    box = visit.page.get_by_label("pruning ratio, type a value")
+    for typed, value in (("60 %", "0.6"), ("0,75", "0.75")):
+        box.fill(typed)
+        box.press("Tab")
+        visit.page.wait_for_function(f"() => document.querySelector('.wb-number input').value === '{value}'")
+    visit.ready()
+
+
 @pytest.mark.parametrize("width", [1280, 800])
 def test_charts_are_as_wide_as_their_place(visit, width):
     visit.page.set_viewport_size({"width": width, "height": 1000})
@@ -103,7 +129,7 @@ def test_a_click_on_a_point_sets_the_knobs_that_made_it(visit):
     curve = visit.page.locator(".wb-chart").first.locator(".trace.scatter").nth(2)
     box = curve.locator(".point").first.bounding_box()
     visit.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    visit.page.wait_for_function("() => document.querySelector('.widget-readout').textContent === '0.99'")
+    visit.page.wait_for_function("() => document.querySelector('.wb-number input').value === '0.99'")
     visit.ready()
 
 

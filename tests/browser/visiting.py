@@ -87,14 +87,18 @@ class Visit:
         self.page.locator(".wb-status", has_text="Ready:").wait_for()
 
     def readout(self, name: str) -> str:
-        return self.page.get_by_label(f"{name}, type a value").inner_text()
+        return self.field(name).input_value()
+
+    def field(self, name: str):
+        """The one on the page: another view may have a setting of the same name."""
+        return self.page.get_by_label(f"{name}, type a value").locator("visible=true")
 
     def slider(self, name: str):
         return self.page.locator(f".noUi-handle[aria-label='{name}']")
 
     def type(self, name: str, value: object) -> None:
-        """Type a value into a slider's readout."""
-        box = self.page.get_by_label(f"{name}, type a value")
+        """Type a value into the field beside a slider."""
+        box = self.field(name)
         box.click()
         box.press("Control+a")
         self.page.keyboard.type(str(value))

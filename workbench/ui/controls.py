@@ -8,26 +8,36 @@ from html import escape
 
 import ipywidgets as w
 
+from ..core.errors import KnobError
 from ..core.knob import Knob, Value
-from .widgets import Checked, LogSlider, Menu, Refuse, Slider, Tick, WholeSlider
+from .spelling import read
+from .widgets import Checked, LogSlider, Menu, Number, Refuse, Slider, Tick, WholeSlider
 
 DIGITS, LOG_DIGITS = 6, 3
 """Significant digits of a slider's position: 0.1 + 0.2 is shown and stored as 0.3."""
 
 
 class Control:
-    """One knob on the page. `widget` holds the label, the input and a line of help.
+    """One knob on the page. `widget` holds the label, the input and a line of help; a slider has a field for typing.
 
-    turned(value) is called with a legal value when the person moves it.
+    turned(value) is called with a legal value when the person moves it. What is typed and is not legal is answered
+    beside the field by one sentence that begins with `owner`, and changes nothing.
     """
 
-    def __init__(self, name: str, knob: Knob, turned: Callable[[Value], None], refuse: Refuse) -> None:
+    def __init__(
+        self, name: str, knob: Knob, turned: Callable[[Value], None], refuse: Refuse, *, owner: str = ""
+    ) -> None:
         self.knob = knob
+        self._where = f"{owner}: {name.replace('_', ' ')}" if owner else name.replace("_", " ").capitalize()
         self.input = make(name, knob)
         self.input.refuse = refuse
         self._turned = turned
         help_text = w.HTML(f'<div class="wb-help">{escape(described(knob))}</div>')
-        self.widget = w.VBox([self.input, help_text]).add_class("wb-knob")
+        parts: list[w.Widget] = [self.input]
+        if knob.numeric:
+            self.number = Number(self.input, f"{readable(name, knob)}, type a value", self._typed)
+            parts = [w.Box([self.input, self.number]).add_class("wb-turn")]
+        self.widget = w.VBox([*parts, help_text]).add_class("wb-knob")
         self.input.observe(self._on_input, "value")
         self._showing = False
 
@@ -40,6 +50,17 @@ class Control:
             self.input.value = value
         finally:
             self._showing = False
+
+    def _typed(self, text: str) -> str:
+        """Take what was typed; "" or what is wrong with it."""
+        try:
+            value = read(self.knob, self._where, text)
+        except KnobError as error:
+            return str(error)
+        if value != tidy(self.knob, self.input.value):
+            self.show(value)
+            self._turned(value)
+        return ""
 
     def _on_input(self, change: dict[str, Value]) -> None:
         if not self._showing:
@@ -55,8 +76,8 @@ def make(name: str, knob: Knob) -> Checked:
         return Tick(indent=False, **common)
     low, high = knob.bounds
     if knob.kind is int:
-        return WholeSlider(min=int(low), max=int(high), step=int(knob.step or 1), **common)
-    form = {"readout_format": f".{DIGITS}", **common}
+        return WholeSlider(min=int(low), max=int(high), step=int(knob.step or 1), readout=False, **common)
+    form = {"readout": False, **common}
     if knob.log:
         ends, start = (math.log10(low), math.log10(high)), math.log10(knob.default)
         return LogSlider(

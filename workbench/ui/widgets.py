@@ -55,6 +55,28 @@ class Line(Checked, w.Text):
     """A line of text."""
 
 
+class Number(Checked, anywidget.AnyWidget):
+    """A field that shows where `slider` stands and takes a number that is typed.
+
+    typed(text) is called with every text that is committed; what it answers is shown below the field, "" as nothing.
+    The browser follows the slider by itself, so that dragging sends no more than the slider does.
+    """
+
+    _esm = BROWSER / "number.js"
+    label = t.Unicode().tag(sync=True)
+    slider = t.Instance(w.Widget).tag(sync=True, **w.widget_serialization)
+
+    def __init__(self, slider: w.Widget, label: str, typed: Callable[[str], str]) -> None:
+        super().__init__(slider=slider, label=label)
+        self._typed = typed
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        text = content.get("typed") if isinstance(content, dict) else None
+        if isinstance(text, str):
+            self.send({"problem": self._typed(text)})
+
+
 class Menu(Checked, w.Dropdown):
     """One of a few words."""
 

@@ -1,5 +1,5 @@
 // What the page needs around the widgets: names for sliders, a live status, and a banner when Python is gone.
-const CONTROLS = ".noUi-handle, .widget-readout, .wb-knobs select, .wb-knobs input";
+const CONTROLS = ".noUi-handle, .wb-knobs select, .wb-knobs input[type=checkbox]";
 
 function nameOf(control) {
   const row = control.closest(".widget-inline-hbox");
@@ -9,8 +9,7 @@ function nameOf(control) {
 function label(root) {
   for (const control of root.querySelectorAll(CONTROLS)) {
     const name = nameOf(control);
-    const wanted = control.classList.contains("widget-readout") ? `${name}, type a value` : name;
-    if (name && control.getAttribute("aria-label") !== wanted) control.setAttribute("aria-label", wanted);
+    if (name && control.getAttribute("aria-label") !== name) control.setAttribute("aria-label", name);
   }
   for (const status of root.querySelectorAll(".wb-live:not([role])")) {
     status.setAttribute("role", "status");

@@ -38,4 +38,4 @@ def panel(state: State) -> w.VBox:
 
 def _control(state: State, name: str, knob: Knob) -> Control:
     turned = guard(state, lambda value: state.turn(name, value))
-    return Control(name, knob, turned, state.refuse)
+    return Control(name, knob, turned, state.refuse, owner=state.step.method)
