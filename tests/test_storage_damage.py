@@ -12,6 +12,7 @@ from storage_samples import HEADER, every_kind, network
 
 from workbench.core.encoded import CODERS, Encoded
 from workbench.core.errors import FileError, WorkbenchError
+from workbench.core.values import Codebook
 from workbench.storage.artifact import MAGIC, VERSION, pack, read, unpack, write
 from workbench.storage.dictionary import DICTIONARY
 from workbench.storage.wire import Cursor, Writer
@@ -26,7 +27,23 @@ def small():
         for support in ("bitmap", "gaps"):
             values = every_kind(rng)["ternary"].take(keep.reshape(-1))
             tensors[f"{coder} {support}"] = Encoded((12, 30), values, keep, support, coder)
+    tensors["context"] = in_context()
+    tensors["bytes apart"] = Encoded.dense(np.arange(1, 60, dtype=np.float32) / 16)
     return pack(tensors, HEADER, {}).data
+
+
+def in_context():
+    """Kept in stripes, with codes of two levels in patches: small, and smallest in context."""
+    i, j = np.divmod(np.arange(24 * 40), 40)
+    keep = (j % 4 < 2) & (i % 3 > 0)
+    codes = (i // 6 + j // 10) % 2
+    return Encoded((24, 40), Codebook(codes[keep], np.float32([-0.5, 0.5])), keep.reshape(24, 40))
+
+
+def test_the_samples_hold_streams_in_context():
+    found = unpack(SMALL).coders
+    assert found["context"] == {"positions": "context", "codes": "context"}
+    assert found["bytes apart"] == {"weights": "bytes apart"}
 
 
 SMALL = small()
