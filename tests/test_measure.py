@@ -129,6 +129,15 @@ def test_the_sample_grows_and_ends_as_the_full_evaluation(n, first, growth):
     assert last.loss == pytest.approx(full.loss, abs=1e-6)
 
 
+@pytest.mark.parametrize(("most", "sizes"), [(63, []), (64, [64]), (130, [64, 128]), (333, [64, 128, 256, 333])])
+def test_nothing_beyond_the_largest_sample_is_evaluated(most, sizes):
+    network, evaluated = conv_net(), []
+    network.register_forward_hook(lambda m, given, out: evaluated.append(len(out)))
+    found = list(anytime(network, images(333, 1, 8, 8), split="v", most=most))
+    assert [a.n for a in found] == sizes
+    assert sum(evaluated) == 1 + (sizes[-1] if sizes else 0)  # one image to see whether they fit
+
+
 def test_each_sample_is_a_prefix_of_one_seeded_order():
     batch, network = images(200, 1, 8, 8), conv_net()
     logits = network(batch.images)

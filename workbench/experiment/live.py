@@ -47,6 +47,8 @@ from .sweep import POINTS, along
 from .worker import Worker
 
 SPLIT = "validation"
+SAMPLED = 512
+"""Images of the largest sample: its interval is narrow enough, and every one of them is evaluated again on the file."""
 _FILES = 64
 
 
@@ -232,12 +234,17 @@ class Live:
         self._finish(making, progress)
 
     def _sample(self, making: Making, progress: Progress) -> None:
-        """Accuracy on growing parts of the split, up to half; the whole is measured on the file."""
-        size = estimate_model(making.model, **about(making.recipe, making.subject))
+        """Accuracy on growing parts of the split, up to half of it or SAMPLED; the whole is measured on the file.
+
+        The first sample does not wait for the file's size to be worked out where there is a guess of it.
+        """
         batch = making.subject.dataset.split(SPLIT)
-        for sample in anytime(making.model.network, batch, split=SPLIT, progress=progress):
-            if 2 * sample.n > sample.total:
-                return
+        guess = self._known_of(making.subject).estimate(making.recipe)
+        size = 0 if guess is None else round(guess.file_bytes)
+        most = min(len(batch.labels) // 2, SAMPLED)
+        for i, sample in enumerate(anytime(making.model.network, batch, split=SPLIT, most=most, progress=progress)):
+            if i == 1 or not size:
+                size = estimate_model(making.model, **about(making.recipe, making.subject))
             self._notify(Sampled(making.recipe, sample, size))
 
     def _finish(self, making: Making, progress: Progress) -> None:

@@ -53,12 +53,14 @@ def anytime(
     seed: int = 0,
     first: int = 64,
     growth: float = 2.0,
+    most: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Accuracy]:
     """Accuracy on the first `first`, then `growth` times as many images of a fixed random order, until on all.
 
-    No image is evaluated twice, and the last record counts what `accuracy` counts. The loss is the mean
-    cross-entropy in nats. Raises Cancelled within one forward pass, WorkbenchError when the images do not fit.
+    No image is evaluated twice, and the last record counts what `accuracy` counts. most: no sample has more images
+    than that. The loss is the mean cross-entropy in nats. Raises Cancelled within one forward pass, WorkbenchError
+    when the images do not fit.
     """
     assert first >= 1 and growth > 1, "the sample must start and grow"
     progress = progress or Progress()
@@ -66,7 +68,7 @@ def anytime(
     tally = Tally(check_fit(runner, batch), total, split)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
     target = float(first)
-    while tally.n < total:
+    while tally.n < total and min(int(target), total) <= (total if most is None else most):
         _count(runner, batch, order[tally.n : int(target)], tally, progress)
         yield tally.accuracy()
         target = max(target * growth, target + 1)
