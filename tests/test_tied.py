@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 from workbench.core.compressed import Compressed, layers_of
 from workbench.core.encoded import Encoded
 from workbench.core.values import TERNARY, Codebook, FixedPoint, Floats, Levels, ProductCodes
-from workbench.layers.tied import held
+from workbench.layers.tied import Latent, held
 
 
 def _encodings(shape: tuple[int, ...]) -> dict[str, Encoded]:
@@ -165,8 +165,61 @@ def test_a_scale_gets_the_sum_over_its_row() -> None:
         expected[row] += code * gradient
     with held(model):
         model.network(x).square().sum().backward()
-        got = model.network.linear.parametrizations.weight.original.grad.numpy().copy()
+        real = model.network.linear.parametrizations.weight.original
+        unit = real.detach().numpy() / encoded.values.scale
+        got = real.grad.numpy() * unit  # what learns is the scale in units of the weights' size
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    weights = np.sqrt(np.mean(encoded.values.codes.astype(float) ** 2))
+    assert 2**-0.5 <= unit[0] / weights <= 2**0.5
+    assert (unit == unit[0]).all()
+
+
+def _binary(scale: float) -> Compressed:
+    r = np.random.default_rng(2)
+    codes, one = r.integers(-8, 8, 96), np.array([scale], np.float32)
+    return _model("linear", Encoded((6, 16), FixedPoint(codes, one, np.zeros(1, np.int64), -8, 7, binary=True)))
+
+
+@pytest.mark.parametrize("factor", [0.6, 0.75, 1.3, 1.5])
+def test_a_binary_scale_stays_a_power_of_two(factor: float) -> None:
+    """A little more or less and it stays; over the border, half way in the exponent, it is the next power of two."""
+    model = _binary(2**-5)
+    before = model.encoded["linear.weight"].values.codes
+    with held(model):
+        real = model.network.linear.parametrizations.weight.original
+        with torch.no_grad():
+            real.mul_(factor)
+        model.network(torch.randn(3, 2, 4, 4)).square().sum().backward()
+        assert float(real.grad.abs().sum()) > 0
+    values = model.encoded["linear.weight"].values
+    assert values.scale[0] == 2 ** (-5 + round(np.log2(factor)))
+    assert np.array_equal(values.codes, before)
+    assert _agrees(model)
+
+
+def test_latent_weights_run_encoded_and_learn_as_real_numbers() -> None:
+    """Forward the codes, backward the gradient of `soft`; afterwards the real weights, and zeros where they were."""
+    r = np.random.default_rng(4)
+    keep = r.random((6, 16)) < 0.6
+    start = r.normal(size=int(keep.sum())).astype(np.float32)
+
+    def half(given: Encoded) -> Encoded:
+        return given.with_values(Floats(np.sign(given.stored()) / 2))
+
+    model = _model("linear", Encoded((6, 16), Latent(start, half, lambda w, k: 3 * w), keep))
+    before = model.encoded["linear.weight"].decode()
+    with held(model):
+        assert np.array_equal(model.network.linear.weight.detach().numpy(), np.sign(before) / 2)
+        real = model.network.linear.parametrizations.weight.original
+        (model.network.linear.weight * torch.arange(96.0).reshape(6, 16)).sum().backward()
+        assert np.allclose(real.grad.numpy(), np.where(keep, 3 * np.arange(96.0).reshape(6, 16), 0))
+        _train(model)
+    after = model.encoded["linear.weight"]
+    assert isinstance(after.values, Latent)
+    assert _agrees(model)
+    assert np.array_equal(after.decode() != 0, keep)
+    assert not np.array_equal(after.decode(), before)
+    assert isinstance(after.restrict(keep & (np.arange(16) > 3)).values, Latent)
 
 
 @pytest.mark.parametrize("model", _models(), ids=IDS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..core.compressed import Compressed, layers_of
 from ..core.errors import WorkbenchError
-from ..core.knob import knobs_of
+from ..core.knob import Value, knobs_of
 from ..core.method import Combination, Method
 from ..core.order import FACTORS, SHAPE, SUPPORT, VALUES
 from ..core.progress import Progress
@@ -68,10 +68,11 @@ def scannable(method: Method) -> Method:
     return method
 
 
-def _untrained(method: Method) -> dict[str, object]:
+def _untrained(method: Method) -> dict[str, Value]:
     knobs = method.step().knobs
     return {**knobs, "epochs": 0} if "epochs" in knobs else dict(knobs)
 
 
-def _as(method: Method, value: float) -> float | int:
-    return int(value) if knobs_of(method)[method.axis].kind is int else value
+def _as(method: Method, value: float) -> Value:
+    kind: type[Value] = knobs_of(method)[method.axis].kind
+    return kind(value)

@@ -107,7 +107,7 @@ def round_gradients(network: nn.Module, bits: int) -> int:
     return len(places)
 
 
-@fx.wrap  # type: ignore[untyped-decorator]
+@fx.wrap
 def rounded(x: Tensor, scale: Tensor, low: int, high: int, gradient_bits: int = 0) -> Tensor:
     """scale * clip(round(x / scale), low, high), ties to even. x: any shape; scale: (1,)."""
     if torch.is_grad_enabled() and x.requires_grad:
@@ -124,7 +124,8 @@ def noisy_gradient(g: Tensor, bits: int) -> Tensor:
     steps = 2**bits - 1
     span = 2 * g.abs().amax(tuple(range(1, g.ndim)), keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
     noise = (torch.rand_like(g) - 0.5) / steps
-    return span * (torch.round((g / span + 0.5 + noise).clamp(0, 1) * steps) / steps - 0.5)
+    out: Tensor = span * (torch.round((g / span + 0.5 + noise).clamp(0, 1) * steps) / steps - 0.5)
+    return out
 
 
 class _StraightThrough(torch.autograd.Function):

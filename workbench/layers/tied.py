@@ -5,6 +5,7 @@ The codes stay as they are; a shared value's gradient is the sum over all weight
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -107,30 +108,48 @@ class _Shared(_Tie):
 
 
 class _Scaled(_Tie):
-    """weight = scale * whole steps, one scale for all or one per row, binary ones straight through. scale: (g,)."""
+    """weight = scale * whole steps, one scale for all or one per row, binary ones straight through.
+
+    What learns is (g,) the scale times about the root mean square of the steps, and so of the size of a weight: a
+    scale itself may be a thousandth, and a rate that suits weights would throw it about.
+    """
 
     def __init__(self, encoded: Encoded) -> None:
         super().__init__(encoded)
         assert isinstance(encoded.values, FixedPoint | Levels)
         self.scaled = encoded.values
-        self.binary = isinstance(self.scaled, FixedPoint) and self.scaled.binary
         self.steps = self._decoded(replace(self.scaled, scale=np.ones_like(self.scaled.scale)))
+        mean = float(self.steps.square().sum()) / max(1, self.scaled.n)
+        self.size = 2.0 ** round(math.log2(mean) / 2) if mean else 1.0  # a power of two, so that nothing is rounded
 
     def start(self) -> Array:
-        return self.scaled.scale
+        return self.scaled.scale * np.float32(self.size)
 
     def forward(self, real: Tensor) -> Tensor:
-        scale = real + (power_of_two(real) - real).detach() if self.binary else real
+        scale = self._scale(real)
         return self.steps * scale.reshape(-1, *[1] * (self.steps.ndim - 1))
 
     def values(self, real: Array) -> Values:
-        return replace(self.scaled, scale=power_of_two(torch.from_numpy(real)).numpy() if self.binary else real)
+        return replace(self.scaled, scale=self._scale(torch.from_numpy(real)).numpy())
+
+    def _scale(self, real: Tensor) -> Tensor:
+        scale = real / self.size
+        if isinstance(self.scaled, FixedPoint) and self.scaled.binary:
+            return _Nearest.apply(scale)  # type: ignore[no-any-return, no-untyped-call]
+        return scale
 
 
-def power_of_two(real: Tensor) -> Tensor:
-    """The power of two nearest in its exponent; what is not positive becomes the smallest normal number."""
-    smallest = torch.finfo(real.dtype).tiny
-    return torch.exp2(torch.round(torch.log2(real.clamp_min(smallest))))
+class _Nearest(torch.autograd.Function):
+    """The power of two nearest in its exponent; gradients go straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, scale: Tensor) -> Tensor:
+        smallest = torch.finfo(scale.dtype).tiny
+        return torch.exp2(torch.round(torch.log2(scale.clamp_min(smallest))))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
 
 
 class _Product(_Tie):

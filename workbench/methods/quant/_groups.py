@@ -11,10 +11,10 @@ from ...core.values import Array
 
 
 class Groups(NamedTuple):
-    """of: (n,) the group of every stored weight; count: how many groups, of which some may hold no weight."""
+    """of: (n,) the group of every stored weight; number: how many groups, of which some may hold no weight."""
 
     of: Array
-    count: int
+    number: int
 
     @classmethod
     def whole(cls, given: Encoded) -> Groups:
@@ -27,10 +27,10 @@ class Groups(NamedTuple):
         return cls(given.rows, given.shape[0])
 
     def sum(self, data: Array) -> Array:
-        """data: (n,) -> (count,) float64."""
-        return np.bincount(self.of, data, self.count)
+        """data: (n,) -> (number,) float64."""
+        return np.bincount(self.of, data, self.number)
 
     def mean(self, data: Array) -> Array:
-        """data: (n,) -> (count,) float64, 0 for a group without weights."""
-        sizes = np.bincount(self.of, minlength=self.count)
+        """data: (n,) -> (number,) float64, 0 for a group without weights."""
+        sizes = np.bincount(self.of, minlength=self.number)
         return self.sum(data) / np.maximum(sizes, 1)

@@ -11,6 +11,7 @@ from ...core.compressed import Compressed, Layer, layers_of
 from ...core.context import Context
 from ...core.knob import knob
 from ...core.method import LayerMethod
+from ...core.recipe import covers
 from ...layers import spec_of
 from ._activations import Appointed
 from .int8_linear import Int8Linear
@@ -36,7 +37,7 @@ class EndsMethod(LayerMethod):
         targets = self.targets(model, context)
         ends = ends_of(model.network) & {layer.name for layer in targets}
         if self.first_last != SAME and ends:
-            names = " and ".join(layer.name for layer in targets if layer.name in ends)
+            names = ", ".join(layer.name for layer in targets if layer.name in ends)
             did = "left {} in floating point" if self.first_last == FLOAT else "stored {} in 8 bits"
             model.note(
                 f"{self.id()} {did.format(names)}: the first and the last layer; first_last=same has no exception."
@@ -54,7 +55,7 @@ def ends_of(network: nn.Module) -> frozenset[str]:
     """The first and the last layer by definition order, with every part of them where they are factorised."""
     layers = layers_of(network)
     wholes = [_whole(network, layer.name) for layer in (*layers[:1], *layers[-1:])]
-    return frozenset(x.name for x in layers for w in wholes if x.name == w or x.name.startswith(f"{w}."))
+    return frozenset(x.name for x in layers for whole in wholes if covers(whole, x.name))
 
 
 def _whole(network: nn.Module, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from ...core.context import Context
 from ...core.encoded import Encoded
 from ...core.knob import knob
 from ...core.order import VALUES
-from ...core.values import Array, Levels
+from ...core.values import Levels
 from ...layers.activations import InputQuantizer, round_gradients
 from ._activations import FLOAT_BITS, MSE, WIDEST, InputsMethod, Seen, grid_of, range_knob
 from ._straight_through import Job, StraightThroughMethod
@@ -61,7 +62,7 @@ class Dorefa(InputsMethod, StraightThroughMethod):
         top = np.abs(bent).max(initial=0.0)
         codes = np.rint(steps * (bent / (2 * top) + 0.5)) if top > 0 else np.zeros(weight.size)
         levels = 2 * codes - steps
-        scale = self._fit(weight, levels) if self.bits == 1 or self.scale != UNIT else 1 / steps
+        scale = _fit(weight, levels) if self.bits == 1 or self.scale != UNIT else 1 / steps
         alphabet = tuple(range(-steps, steps + 1, 2))
         return given.with_values(Levels(codes.astype(np.int32), np.array([scale], np.float32), alphabet))
 
@@ -70,7 +71,7 @@ class Dorefa(InputsMethod, StraightThroughMethod):
             return weight
         bent = torch.tanh(weight)
         unit = bent / bent.abs().max().clamp_min(torch.finfo(bent.dtype).tiny)
-        return unit if self.scale == UNIT else unit * self._fit(weight.detach(), unit.detach())
+        return unit if self.scale == UNIT else unit * _fit(weight.detach(), unit.detach())
 
     def grid(self, seen: Seen) -> InputQuantizer:
         if self.activation_range == UNIT:
@@ -87,7 +88,7 @@ class Dorefa(InputsMethod, StraightThroughMethod):
             round_gradients(model.network, 0)
         return model
 
-    @staticmethod
-    def _fit(weight: Array | Tensor, levels: Array | Tensor) -> Array | Tensor:
-        """The factor of `levels` with the least squared error."""
-        return (weight * levels).sum() / (levels * levels).sum().clip(1e-30)
+
+def _fit(weight: Any, levels: Any) -> Any:
+    """The factor of `levels` with the least squared error, for arrays and for tensors."""
+    return (weight * levels).sum() / (levels * levels).sum().clip(1e-30)

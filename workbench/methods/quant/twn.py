@@ -55,7 +55,7 @@ class Twn(StraightThroughMethod):
     def _delta(self, size: Array, groups: Groups) -> Array:
         """(groups,) float32, below the largest magnitude of each group."""
         if self.choose == "least_error":
-            return np.array([least_error_delta(size[groups.of == g]) for g in range(groups.count)], np.float32)
+            return np.array([least_error_delta(size[groups.of == g]) for g in range(groups.number)], np.float32)
         return (self.threshold * groups.mean(size)).astype(np.float32)
 
 
