@@ -168,6 +168,7 @@ def test_an_equal_adoption_has_the_same_fingerprint(data) -> None:
 def test_other_floating_weights_become_float32_and_that_is_said(kind) -> None:
     spec = given(module().to(kind))
     assert spec.citation.endswith(f"its {str(kind)[6:]} weights kept as float32.")
+    assert spec.title == f"Own (your own, its {str(kind)[6:]} weights kept as float32)"
     assert {t.dtype for t in build(spec.name).state_dict().values() if t.is_floating_point()} == {torch.float32}
     assert torch.equal(build(spec.name).head.weight, module().to(kind).head.weight.float())
 

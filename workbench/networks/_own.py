@@ -50,7 +50,7 @@ def adopt(
     answer, (parameters, macs) = _tried(made, name, shape, classes)
     spec = NetworkSpec(
         name=PREFIX + name,
-        title=f"{name} (your own)",
+        title=f"{name} (your own{kept_as})",
         citation=f"Your own network, a {type(module).__name__}{kept_as}.",
         input_shape=shape,
         classes=classes,
