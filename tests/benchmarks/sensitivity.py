@@ -9,6 +9,7 @@ that time is counted apart. Rounds alternate, and the medians are compared.
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -120,7 +121,10 @@ def main() -> None:
     layers = [layer.name for layer in layers_of(network)]
     print(f"{asked.network} on {asked.dataset} ({asked.split}, {len(batch.images)} images), {asked.method},")
     print(f"{len(layers)} layers x {len(LEVELS)} levels, torch {torch.__version__}, {asked.threads} threads")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     report(compare(Variants(network, tuple(batch.images.shape[1:]), asked.method), batch, layers, asked))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"peak memory {peak / 1e3:.0f} MB, {(peak - before) / 1e3:.0f} MB of it for the scan and the plain loop")
 
 
 if __name__ == "__main__":
