@@ -31,6 +31,9 @@ from workbench.methods.prune.magnitude_iter import MagnitudeIter
 from workbench.networks import adopt, build
 from workbench.networks.artifact import pack_model, unpack_model
 from workbench.texts import anatomy_text
+from workbench.train.loop import Loop, optimizer_for
+from workbench.train.losses import cross_entropy
+from workbench.train.settings import TrainSettings
 
 METHODS = methods()
 each_network = pytest.mark.parametrize("kind", NETWORKS, ids=lambda kind: kind.__name__)
@@ -354,3 +357,25 @@ def test_filters_really_go_where_the_way_is_free():
     removed = L1Filter(pruning_ratio=0.5).apply(Compressed.of(network), context_for(network))
     assert removed.network.side.out_channels == 3 and removed.network.fc1.in_features == (8 + 3) * 36
     assert any("left stem, shared whole" in note and "mask" in note for note in removed.notes)
+
+
+class Viewed(nn.Module):
+    """What most tutorials write between the last convolution and the first linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4 * 100, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv(x))
+        return self.fc(x.view(x.size(0), -1))
+
+
+def test_a_view_that_wants_rows_in_order_is_measured_and_trained():
+    network, batch = made(Viewed), Batch(IMAGES, LABELS)
+    settings = TrainSettings(epochs=1, batch=4)
+    before = network.fc.weight.clone()
+    assert accuracy(network, batch, split="validation").correct == int((answer(network).argmax(1) == LABELS).sum())
+    loop = Loop(network, batch, settings, cross_entropy(0.0), optimizer_for(network, settings))
+    assert len(list(loop.steps(0))) == 2 and not torch.equal(before, network.fc.weight)
+    assert not network._forward_pre_hooks

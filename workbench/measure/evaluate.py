@@ -25,6 +25,16 @@ def fast_copy(network: nn.Module) -> nn.Module:
     return twin
 
 
+def layout_for(network: nn.Module, images: Tensor) -> torch.memory_format:
+    """Channels last, which is fast, unless the network's `view` wants rows in order. images: (n, ...)."""
+    twin = fast_copy(network)
+    try:
+        scores(twin, laid_out(images, device_of(twin)))
+    except RuntimeError as error:
+        return torch.contiguous_format if "view" in str(error) else torch.channels_last
+    return torch.channels_last
+
+
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Eval mode inside; every module's own training flag comes back afterwards."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..core.context import Batch, Loss
 from ..core.errors import WorkbenchError
+from ..measure.evaluate import layout_for
 from .augment import moved
 from .device import device_of
 from .schedule import rate_at
@@ -49,7 +50,7 @@ class Seen(NamedTuple):
 class Loop:
     """What stays the same from epoch to epoch. Every random draw follows from the seed and the epoch's number alone.
 
-    It computes where the network is. Faster when the network's kernels lie channels last, as the images do.
+    It computes where the network is, channels last where the network can, which is faster.
     """
 
     network: nn.Module
@@ -64,7 +65,9 @@ class Loop:
         Between two steps anything else may happen, also for long. WorkbenchError when the loss is no longer finite.
         """
         total, seen, device = 0.0, 0, device_of(self.network)
-        batches = _Batches(self.data, self.settings, number, device)
+        layout = layout_for(self.network, self.data.images[:1])
+        self.network.to(memory_format=layout)  # type: ignore[call-overload]
+        batches = _Batches(self.data, self.settings, number, device, layout)
         draws = _Draws(self.settings.seed, number, device)
         self.network.train()
         try:
@@ -104,8 +107,15 @@ class _Batches:
     BatchNorm.
     """
 
-    def __init__(self, data: Batch, settings: TrainSettings, epoch: int, device: torch.device = CPU) -> None:
-        self.data, self.settings, self.device = data, settings, device
+    def __init__(
+        self,
+        data: Batch,
+        settings: TrainSettings,
+        epoch: int,
+        device: torch.device = CPU,
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.data, self.settings, self.device, self.layout = data, settings, device, layout
         self.moves = generator(settings.seed, "moves", epoch)
         order = torch.randperm(len(data.labels), generator=generator(settings.seed, "order", epoch))
         parts = torch.split(order, settings.batch)
@@ -117,7 +127,7 @@ class _Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for part in self.parts:
             images = moved(self._there(self.data.images[part]), self.settings, self.moves)
-            yield images.contiguous(memory_format=torch.channels_last), self._there(self.data.labels[part])
+            yield images.contiguous(memory_format=self.layout), self._there(self.data.labels[part])
 
     def _there(self, tensor: Tensor) -> Tensor:
         """Copied to a GPU while that still computes: only pinned memory can be."""
