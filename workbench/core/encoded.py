@@ -50,10 +50,9 @@ class Encoded:
     @property
     def rows(self) -> Array:
         """Index along the first axis of every stored entry, (n,)."""
-        size = math.prod(self.shape)
-        per_row = max(1, size // max(1, self.shape[0])) if self.shape else 1
-        where = np.arange(size) if self.keep is None else np.flatnonzero(self.keep)
-        return where // per_row
+        rows, row = (self.shape[0] if self.shape else 1), math.prod(self.shape[1:])
+        each = row if self.keep is None else np.count_nonzero(self.keep.reshape(rows, row), axis=1)
+        return np.repeat(np.arange(rows), each)
 
     def decode(self) -> Array:
         """The tensor it stands for, float32 of `shape`."""

@@ -105,7 +105,7 @@ class FixedPoint(Values):
         return max(1, math.ceil(math.log2(self.high - self.low + 1)))
 
     def decode(self, rows: Array) -> Array:
-        group = rows if self.scale.size > 1 else np.zeros_like(rows)
+        group = rows if self.scale.size > 1 else slice(None)  # all of the one
         steps = self.codes.astype(np.int64) - self.zero.astype(np.int64)[group]
         return (steps.astype(np.float32) * self.scale[group]).astype(np.float32)
 
@@ -130,8 +130,8 @@ class Levels(Values):
         return int(self.codes.size)
 
     def decode(self, rows: Array) -> Array:
-        group = rows if self.scale.size > 1 else np.zeros_like(rows)
-        return np.asarray(self.alphabet, np.float32)[self.codes] * self.scale[group]
+        scale = self.scale[rows] if self.scale.size > 1 else self.scale
+        return np.asarray(self.alphabet, np.float32)[self.codes] * scale
 
     def take(self, kept: Array) -> Levels:
         return replace(self, codes=self.codes[kept])

@@ -44,10 +44,10 @@ class Twn(StraightThroughMethod):
         weight = given.stored()
         groups = Groups.filters(given) if self.per_filter else Groups.whole(given)
         size = np.abs(weight)
-        large = size > self._delta(size, groups)[groups.of]
+        large = size > groups.spread(self._delta(size, groups))
         count = np.maximum(groups.sum(large), 1)
         alpha = (groups.sum(size * large) / count).astype(np.float32)
-        return given.with_values(Levels(1 + (np.sign(weight) * large).astype(np.int32), alpha, TERNARY))
+        return given.with_values(Levels(1 + np.where(weight > 0, large, -large.astype(np.int32)), alpha, TERNARY))
 
     def final(self, encoded: Encoded) -> Encoded:
         return min(encoded, _sparse(encoded), key=lambda e: estimate_bytes({"": e}, {}, {}))
@@ -55,7 +55,7 @@ class Twn(StraightThroughMethod):
     def _delta(self, size: Array, groups: Groups) -> Array:
         """(groups,) float32, below the largest magnitude of each group."""
         if self.choose == "least_error":
-            return np.array([least_error_delta(size[groups.of == g]) for g in range(groups.number)], np.float32)
+            return np.array([least_error_delta(own) for own in groups.split(size)], np.float32)
         return (self.threshold * groups.mean(size)).astype(np.float32)
 
 
