@@ -28,7 +28,8 @@ RANK = {
     "docs": 5,
     "ui": 5,
     "texts": 5,
-    "cli": 6,  # it opens the app
+    "commands": 6,  # one of them opens the app
+    "cli": 7,
     "compat": 0,
 }
 WIDGETS = {"ipywidgets", "traitlets", "anywidget"}
@@ -126,6 +127,6 @@ def test_files_stay_readable():
         calls = {
             n.func.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
         }
-        assert path.name == "cli.py" or "print" not in calls, path
+        assert path.name == "commands.py" or path.name == "cli.py" or "print" not in calls, path
         assert not calls & {"eval", "exec"}, path
         assert not {n.split(".")[0] for n in imported(path, source)} & {"pickle", "dill", "joblib"}, path

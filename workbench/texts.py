@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .core.comparison import Bound, Comparison
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
 from .core.survey import Uncompressed
@@ -167,3 +168,38 @@ def streams_text(streams: list[StreamRow]) -> str:
         if row.entropy_bytes is not None
     ]
     return columns([head, *rows])
+
+
+def comparison_text(found: Comparison) -> str:
+    """The frontier, then every question with an answer for each curve."""
+    names = [curve.name for curve in found.curves]
+    dense = "" if found.dense_accuracy is None else f"; dense {100 * found.dense_accuracy:.2f} %"
+    head = f"{found.dataset}, {found.images} {found.split} images{dense}, {found.dense_bytes:,} bytes"
+    best = [("bytes", "accuracy", "frontier: nothing is smaller and better")]
+    best += [(f"{size:,.0f}", f"{100 * accuracy:.2f} %", name) for name, size, accuracy in found.frontier]
+    rows: list[tuple[str, ...]] = [("question", *names)]
+    rows += [(row.question, *(_bound_text(row.answers[n], _percent) for n in names)) for row in found.at_bytes]
+    rows += [(row.question, *(_bound_text(row.answers[n], _bytes) for n in names)) for row in found.at_accuracy]
+    against = f"against {found.baseline}: bytes at equal accuracy", f"against {found.baseline}: accuracy at equal bytes"
+    for question, bounds in zip(against, (found.rate, found.gain), strict=True):
+        rows.append((question, *(_bound_text(bounds[n], _signed) if n in bounds else "-" for n in names)))
+    rows.append(("mean accuracy over common sizes", *(_bound_text(found.area[n], _percent) for n in names)))
+    return "\n\n".join([head, columns(best), columns(rows)])
+
+
+def _bound_text(bound: Bound, spelled_as: Callable[[float], str]) -> str:
+    if bound.value is None or bound.low is None or bound.high is None:
+        return f"- ({bound.why})"
+    return f"{spelled_as(bound.value)} ({spelled_as(bound.low)} to {spelled_as(bound.high)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.2f} %"
+
+
+def _bytes(size: float) -> str:
+    return f"{size:,.0f}"

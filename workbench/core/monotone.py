@@ -7,19 +7,27 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def between(xs: ArrayLike, ys: ArrayLike, x: float) -> float:
-    """The value at `x` of the piecewise cubic through the points (xs, ys); xs: two or more, ascending, around x.
+    """The value at one `x` of the curve that `through` draws."""
+    return float(through(xs, ys, [x])[0])
 
-    Between two points it rises or falls as they do, so that a guess stays within what was measured. The slopes are
-    those of Fritsch and Butland 1984, A method for constructing local monotone piecewise cubic interpolants.
+
+def through(xs: ArrayLike, ys: ArrayLike, x: ArrayLike) -> NDArray[np.float64]:
+    """The values at `x`, (k,), of the piecewise cubic through the points (xs, ys); xs: two or more, ascending.
+
+    Every x lies between the first and the last of `xs`. Between two points the curve rises or falls as they do, so
+    that a guess stays within what was measured. The slopes are those of Fritsch and Butland 1984, A method for
+    constructing local monotone piecewise cubic interpolants.
     """
-    at, to = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
-    assert len(at) >= 2 and at[0] <= x <= at[-1], "there is nothing between fewer than two points"
+    at, to, wanted = (np.asarray(values, dtype=np.float64) for values in (xs, ys, x))
+    assert len(at) >= 2, "there is nothing between fewer than two points"
+    assert wanted.min() >= at[0] and wanted.max() <= at[-1], "a point outside the curve"
     slopes = _slopes(np.diff(at), np.diff(to) / np.diff(at))
-    i = min(int(np.searchsorted(at, x, side="right")) - 1, len(at) - 2)
+    i = np.clip(np.searchsorted(at, wanted, side="right") - 1, 0, len(at) - 2)
     h = at[i + 1] - at[i]
-    t = (x - at[i]) / h
+    t = (wanted - at[i]) / h
     ends = (1 + 2 * t) * (1 - t) ** 2 * to[i] + t**2 * (3 - 2 * t) * to[i + 1]
-    return float(ends + h * t * (1 - t) * ((1 - t) * slopes[i] - t * slopes[i + 1]))
+    values: NDArray[np.float64] = ends + h * t * (1 - t) * ((1 - t) * slopes[i] - t * slopes[i + 1])
+    return values
 
 
 def _slopes(h: NDArray[np.float64], d: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from ..core.comparison import Bound, ComparedPoint, Comparison, Curve, Row
 from ..core.errors import WorkbenchError
+from ..core.monotone import through
 from ..core.recipe import Recipe, Step
 from ..core.records import Accuracy, Measurement
 from ..core.values import Array
@@ -62,14 +62,18 @@ class _Line:
         inside = min(max(size, self.size[0]), self.size[-1])
         if len(self.size) == 1:
             return self.accuracy[:, 0].copy()
-        return np.asarray(PchipInterpolator(self.size, self.accuracy, axis=1)(inside))
+        return self.accuracies(np.array([inside]))[:, 0]
+
+    def accuracies(self, sizes: Array) -> Array:
+        """(draws + 1, k) at log sizes of (k,) between the ends."""
+        return np.stack([through(self.size, drawn, sizes) for drawn in self.accuracy])
 
     def size_for(self, accuracy: Array) -> Array:
         """(draws + 1, k) log sizes for accuracies of (k,), held within each draw's own ends."""
         if len(self.size) == 1:
             return np.repeat(self.size[None], len(accuracy), 1).repeat(len(self.accuracy), 0)
         rising = np.maximum.accumulate(self.accuracy, 1) + _TINY * np.arange(len(self.size))
-        return np.stack([PchipInterpolator(a, self.size)(np.clip(accuracy, a[0], a[-1])) for a in rising])
+        return np.stack([through(a, self.size, np.clip(accuracy, a[0], a[-1])) for a in rising])
 
 
 def compare(
@@ -259,8 +263,7 @@ def _areas(lines: Sequence[_Line]) -> dict[str, Bound]:
 
 
 def _mean_accuracy(line: _Line, low: float, high: float) -> Array:
-    columns = PchipInterpolator(line.size, line.accuracy, axis=1)(_midpoints(low, high))
-    return np.asarray(columns).mean(1)
+    return np.asarray(line.accuracies(_midpoints(low, high)).mean(1))
 
 
 def _midpoints(low: float, high: float) -> Array:
