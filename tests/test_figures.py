@@ -69,7 +69,17 @@ def test_an_empty_figure_is_one_sentence_without_axes(name):
 
 
 def test_figures_load_without_torch():
-    names = ["accuracy_bytes", "attribution", "filter_norms", "layers", "sensitivity", "theme", "waterfall"]
+    names = [
+        "accuracy_bytes",
+        "allocation",
+        "attribution",
+        "compare",
+        "filter_norms",
+        "layers",
+        "sensitivity",
+        "theme",
+        "waterfall",
+    ]
     code = f"import sys; from workbench.figures import {', '.join(names)}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -87,6 +87,12 @@ class FakeLive:
     def sensitivity(self, recipe, step) -> None:
         self.asked.append(("sensitivity", recipe, step))
 
+    def allocate(self, recipe, step, lost, together=False) -> None:
+        self.asked.append(("allocate", recipe, step, lost, together))
+
+    def compare(self, runs, baseline="") -> None:
+        self.asked.append(("compare", tuple(runs), baseline))
+
     def attribution(self, recipe, method, index) -> None:
         self.asked.append(("attribution", recipe, method, index))
 

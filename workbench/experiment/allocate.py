@@ -47,11 +47,11 @@ def allocate_within(
     """
     progress = progress or Progress()
     low, high = 0.0, lost
-    best = _measured(recipe, index, allocate(recipe.steps[index], found, 0.0), subject, progress.part(0.0, 0.1))
+    best = measured(recipe, index, allocate(recipe.steps[index], found, 0.0), subject, progress.part(0.0, 0.1))
     for i in range(_HALVINGS):
         middle = high if i == 0 else (low + high) / 2
         part = progress.part((i + 1) / (_HALVINGS + 1), (i + 2) / (_HALVINGS + 1))
-        tried = _measured(recipe, index, allocate(recipe.steps[index], found, middle), subject, part)
+        tried = measured(recipe, index, allocate(recipe.steps[index], found, middle), subject, part)
         assert tried.lost is not None
         if tried.lost <= lost:
             best, low = tried, middle
@@ -62,7 +62,8 @@ def allocate_within(
     return best
 
 
-def _measured(recipe: Recipe, index: int, made: Allocation, subject: Subject, progress: Progress) -> Allocation:
+def measured(recipe: Recipe, index: int, made: Allocation, subject: Subject, progress: Progress) -> Allocation:
+    """`made`, with what the whole recipe loses on validation data without the training that its steps may ask for."""
     steps = tuple(made.step if i == index else step for i, step in enumerate(recipe.steps))
     model = compress(recipe.with_steps(*map(_untrained, steps)), subject, progress=progress)
     dense = subject.dense_accuracy("validation").accuracy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -14,17 +14,20 @@ from ..core.errors import Cancelled, WorkbenchError
 from ..core.knob import knobs_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe
-from ..core.records import Estimate, Run
+from ..core.records import Estimate, Run, Sensitivity
 from ..core.training import FAILED, STOPPED, Training
 from ..explain.attribution import attribute
 from ..measure.accuracy import anytime
 from ..methods import method_named
 from ..networks.artifact import estimate_model
 from ..train.home import KeptTraining, Plan
+from .allocate import allocate, allocate_within, measured
 from .estimate import Known
 from .pipeline import canonical
 from .reports import (
+    Allocated,
     Attributed,
+    Compared,
     Decided,
     Estimated,
     Event,
@@ -40,7 +43,7 @@ from .reports import (
     Working,
 )
 from .run import Making, about, finish, make
-from .sensitivity import scan
+from .sensitivity import scan, scan_of
 from .store import Store
 from .subject import Subject, subject_named
 from .sweep import POINTS, along
@@ -65,6 +68,7 @@ class Live:
         self._known: dict[tuple[str, str], Known] = {}
         self._weights: dict[tuple[str, str], str] = {}
         self._files: OrderedDict[str, bytes] = OrderedDict()
+        self._scans: dict[tuple[str, str], Sensitivity] = {}
         self._latest: tuple[str, Compressed] | None = None
         self._course: KeptTraining | None = None
         self._lock = threading.Lock()
@@ -110,7 +114,47 @@ class Live:
     def sensitivity(self, recipe: Recipe, step: int) -> None:
         """Scan every layer with the method of one step; Sensed grows layer by layer."""
         recipe = canonical(recipe)
-        self._worker.submit("sensitivity", lambda progress: self._scan(recipe, step, progress), rank=1)
+
+        def job(progress: Progress) -> None:
+            self._scan(recipe, step, progress)
+
+        self._worker.submit("sensitivity", job, rank=1)
+
+    def allocate(self, recipe: Recipe, step: int, lost: float, together: bool = False) -> None:
+        """Choose every layer's value of one step from its sensitivity, which is scanned first where it is not known.
+
+        lost: the share of validation accuracy that each layer alone may lose, or all of them together. Allocated.
+        """
+        recipe = canonical(recipe)
+
+        def job(progress: Progress) -> None:
+            subject = self._subject(recipe, progress)
+            found, rest = self._scan(recipe, step, progress.part(0.0, 0.5)), progress.part(0.5, 1.0, "trying values: ")
+            if together:
+                made = allocate_within(recipe, step, found, lost, subject, rest)
+            else:
+                made = measured(recipe, step, allocate(recipe.steps[step], found, lost), subject, rest)
+            self._notify(Allocated(recipe, step, made))
+
+        self._worker.submit("allocate", job, rank=1)
+
+    def compare(self, runs: Sequence[Run], baseline: str = "") -> None:
+        """Set runs of one network on the same images against each other; Compared, or nothing without any step.
+
+        baseline: the name of a curve; the first one's where there is none of this name.
+        """
+        from .compare import compare, curve_name  # it needs scipy, which a page does without until somebody compares
+
+        runs = [replace(run, recipe=canonical(run.recipe)) for run in runs]
+        names = {curve_name(run.recipe) for run in runs if run.recipe.steps}
+
+        def job(progress: Progress) -> None:
+            progress("comparing what was measured")
+            found = compare(runs, baseline=baseline if baseline in names else None)
+            self._notify(Compared(runs[0].recipe.network, found))
+
+        if names:
+            self._worker.submit("compare", job, rank=2)
 
     def attribution(self, recipe: Recipe, method: str, image: int | bytes) -> None:
         """Explain one image by the dense and by the compressed network.
@@ -176,7 +220,17 @@ class Live:
 
     def cancel(self, *, training: bool = True) -> None:
         """Stop everything that runs or waits, but for a training from scratch where that is to go on."""
-        for lane in ("recall", "show", "fill", "baseline", "sensitivity", "attribution", "report"):
+        for lane in (
+            "recall",
+            "show",
+            "fill",
+            "baseline",
+            "sensitivity",
+            "allocate",
+            "compare",
+            "attribution",
+            "report",
+        ):
             self._worker.cancel(lane)
         if training:
             self.stop_training()
@@ -262,17 +316,22 @@ class Live:
         else:
             self._notify(Measured(recipe, run))
 
-    def _scan(self, recipe: Recipe, step: int, progress: Progress) -> None:
+    def _scan(self, recipe: Recipe, step: int, progress: Progress) -> Sensitivity:
+        """The finished scan; Sensed on the way."""
         subject = self._subject(recipe, progress)
-        alone = canonical(recipe.with_steps(recipe.steps[step]))
-        known = None if self._store is None else self._store.get_sensitivity(alone, subject.fingerprint)
-        if known is not None:
+        wanted = scan_of(recipe.steps[step])
+        alone = recipe.with_steps(wanted)
+        key = alone.key, subject.fingerprint
+        known = self._scans.get(key) or (self._store and self._store.get_sensitivity(alone, subject.fingerprint))
+        if known is None:
+            for known in scan(wanted, subject, seed=recipe.seed, progress=progress):
+                self._notify(Sensed(known))
+            if self._store is not None:
+                self._store.put_sensitivity(alone, known, subject.fingerprint)
+        else:
             self._notify(Sensed(known))
-            return
-        for found in scan(recipe.steps[step], subject, seed=recipe.seed, progress=progress):
-            self._notify(Sensed(found))
-            if found.complete and self._store is not None:
-                self._store.put_sensitivity(alone, found, subject.fingerprint)
+        self._scans[key] = known
+        return known
 
     def _compressed(self, recipe: Recipe, subject: Subject, progress: Progress) -> Compressed:
         if self._latest is None or self._latest[0] != recipe.key:

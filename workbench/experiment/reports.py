@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..core.attribution import AttributionPair
+from ..core.comparison import Comparison
 from ..core.recipe import Recipe
-from ..core.records import Accuracy, Decision, Estimate, Run, Sensitivity
+from ..core.records import Accuracy, Allocation, Decision, Estimate, Run, Sensitivity
 from ..core.training import Training
 from ..networks import KeptWeights
 
@@ -54,6 +55,21 @@ class Sensed(NamedTuple):
     """A sensitivity scan, complete or still growing."""
 
     sensitivity: Sensitivity
+
+
+class Allocated(NamedTuple):
+    """Every layer's value for one step of the recipe, chosen from its sensitivity."""
+
+    recipe: Recipe
+    index: int
+    allocation: Allocation
+
+
+class Compared(NamedTuple):
+    """What the runs of a network on one dataset say, set against each other."""
+
+    network: str
+    comparison: Comparison
 
 
 class Attributed(NamedTuple):
@@ -109,6 +125,8 @@ Event = (
     | Sampled
     | Measured
     | Sensed
+    | Allocated
+    | Compared
     | Attributed
     | Trained
     | Tuned

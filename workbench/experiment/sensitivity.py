@@ -14,7 +14,7 @@ from ..core.progress import Progress
 from ..core.recipe import Recipe, Step
 from ..core.records import Sensitivity
 from ..measure.sensitivity import SensitivityRefused, sensitivity
-from ..methods import method_of
+from ..methods import checked, method_of
 from .pipeline import Planned, run_step
 from .subject import Subject
 
@@ -57,6 +57,17 @@ def scan(
             found = replace(found, points=(*found.points, point))
         yield found
     yield replace(found, complete=True)
+
+
+def scan_of(step: Step) -> Step:
+    """The step that stands for all with the same scan, which asks neither where the axis is nor for any training."""
+    method = scannable(method_of(step))
+    knobs = {**_untrained(method), method.axis: knobs_of(method)[method.axis].default}
+    own = {
+        layer: {name: value for name, value in given.items() if name != method.axis}
+        for layer, given in step.per_layer.items()
+    }
+    return checked(Step(step.method, knobs, per_layer=own))
 
 
 def scannable(method: Method) -> Method:

@@ -21,12 +21,17 @@ from .theme import (
     bytes_ticks,
     empty,
     family_of,
+    method_in,
     paint,
     percent,
     styles,
+    wrapped,
 )
 
 Trace = dict[str, Any]
+Methods = tuple[tuple[str, bool], ...]
+"""(method id, whether layers have values of their own) for each step."""
+OWN = " (own values)"
 
 TITLE = "Accuracy against file size"
 NOTHING = "Move a slider to measure the first point."
@@ -195,22 +200,35 @@ def _row(name: str, point: Point, what: str) -> dict[str, str]:
 
 
 def _lines(runs: Sequence[Run], titles: Mapping[str, str]) -> tuple[Line, ...]:
-    """One line per sequence of methods, in order of first appearance; of two runs of one recipe the later counts."""
+    """One line per sequence of methods, in order of first appearance; of two runs of one recipe the later counts.
+
+    Steps with values of a layer's own make lines of their own: they are no points of the curve over one knob.
+    """
     newest = {run.recipe.key: run for run in runs if run.recipe.steps}
-    groups: dict[tuple[str, ...], list[Run]] = {}
+    groups: dict[Methods, list[Run]] = {}
     for run in newest.values():
-        groups.setdefault(tuple(step.method for step in run.recipe.steps), []).append(run)
-    return tuple(_line(methods, found, titles) for methods, found in groups.items())
+        groups.setdefault(_sequence(_spelled(run)), []).append(run)
+    return tuple(_line(sequence, found, titles) for sequence, found in groups.items())
 
 
-def _line(methods: tuple[str, ...], runs: Sequence[Run], titles: Mapping[str, str]) -> Line:
+def _line(sequence: Methods, runs: Sequence[Run], titles: Mapping[str, str]) -> Line:
     points = sorted(map(_point, runs), key=lambda p: (p.file_bytes, p.accuracy, p.key))
-    title = " + ".join(titles.get(method, method) for method in methods)
+    title = " + ".join(titles.get(method, method) + (OWN if own else "") for method, own in sequence)
+    methods = tuple(method for method, _ in sequence)
     return Line(methods, title, family_of(methods), tuple(points))
 
 
+def _sequence(steps: str) -> Methods:
+    """The methods behind the spelling of some steps, and which have values of a layer's own."""
+    return tuple((method_in(step), "/" in step) for step in steps.split("|"))
+
+
+def _spelled(run: Run) -> str:
+    return " | ".join(map(str, run.recipe.steps))
+
+
 def _point(run: Run) -> Point:
-    measured, steps = run.measurement, " | ".join(map(str, run.recipe.steps))
+    measured, steps = run.measurement, _spelled(run)
     low, high = measured.accuracy.interval
     return Point(
         run.recipe.key, steps, measured.file_bytes, measured.accuracy.accuracy, low, high, tuple(_details(run))
@@ -219,7 +237,9 @@ def _point(run: Run) -> Point:
 
 def _details(run: Run) -> list[str]:
     measured, accuracy = run.measurement, run.measurement.accuracy
-    lines = [f"<b>{step}</b>" for step in run.recipe.steps] or ["<b>Dense network</b> (nothing compressed)"]
+    lines = [f"<b>{line}</b>" for step in run.recipe.steps for line in wrapped(str(step))] or [
+        "<b>Dense network</b> (nothing compressed)"
+    ]
     lines.append(_accuracy_text(accuracy))
     ratio = f"{measured.compression_ratio:.1f}× smaller than {bytes_text(measured.dense_bytes)} of dense weights"
     lines.append(f"file {bytes_text(measured.file_bytes)}, {ratio}")
@@ -241,7 +261,8 @@ def _accuracy_text(accuracy: Accuracy) -> str:
 def _guess(label: str, estimate: Estimate) -> Point:
     size, share = estimate.file_bytes, estimate.accuracy
     text = f"~{bytes_text(size)}, ~{percent(share)}: an estimate, not measured"
-    return Point("", label, size, share, share, share, (f"<b>{label}</b>", text, estimate.source))
+    name = "<br>".join(wrapped(label))
+    return Point("", label, size, share, share, share, (f"<b>{name}</b>", text, estimate.source))
 
 
 def _partial(accuracy: Accuracy, file_bytes: float) -> Point:
@@ -256,8 +277,8 @@ def _pair(point: Point | None) -> list[tuple[float, float]]:
 
 def _guide(guess: Point, lines: Sequence[Line], label: str) -> tuple[tuple[float, float], ...]:
     """The nearest measured points left and right of the estimate on the line of the same methods."""
-    methods = tuple(step.split(":")[0].split("@")[0].strip() for step in label.split("|"))
-    own = [(p.file_bytes, p.accuracy) for line in lines if line.methods == methods for p in line.points]
+    same = [line for line in lines if _sequence(line.points[0].steps) == _sequence(label)]
+    own = [(p.file_bytes, p.accuracy) for line in same for p in line.points]
     left = [p for p in own if p[0] <= guess.file_bytes]
     right = [p for p in own if p[0] > guess.file_bytes]
     return (*left[-1:], (guess.file_bytes, guess.accuracy), *right[:1])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from ..core.records import Sensitivity, SensitivityPoint
+from ..core.records import Allocation, Sensitivity, SensitivityPoint
 from .theme import blank, empty, paint, percent, points, series
 
 TITLE = "Which layer minds most?"
@@ -25,6 +25,15 @@ class LayerLine(NamedTuple):
     details: tuple[str, ...]
 
 
+class Chosen(NamedTuple):
+    """The value that was chosen for a layer, and its accuracy with that layer alone compressed so, a share."""
+
+    layer: str
+    value: float
+    accuracy: float
+    reason: str
+
+
 class SensitivityView(NamedTuple):
     """loss[i][j]: dense accuracy minus that of layers[i] at levels[j], a share; None where nothing is measured yet."""
 
@@ -37,10 +46,16 @@ class SensitivityView(NamedTuple):
     loss: tuple[tuple[float | None, ...], ...]
     selected: str | None
     state: str
+    chosen: tuple[Chosen, ...] = ()
 
 
-def view(sensitivity: Sensitivity | None, *, selected: str | None = None) -> SensitivityView:
-    """What has been measured so far; `selected` is the layer to emphasise. None: nothing was measured."""
+def view(
+    sensitivity: Sensitivity | None, *, selected: str | None = None, allocation: Allocation | None = None
+) -> SensitivityView:
+    """What has been measured so far; `selected` is the layer to emphasise. None: nothing was measured.
+
+    allocation: what was chosen from this scan.
+    """
     if sensitivity is None:
         return SensitivityView("", "", 0.0, (), (), (), (), None, "")
     found = {p.layer: None for p in sensitivity.points}
@@ -58,6 +73,7 @@ def view(sensitivity: Sensitivity | None, *, selected: str | None = None) -> Sen
         loss=tuple(tuple(at.get((layer, level)) for level in levels) for layer in layers),
         selected=selected if selected in layers else None,
         state=_state(sensitivity, at),
+        chosen=_chosen(sensitivity, allocation),
     )
 
 
@@ -73,7 +89,7 @@ def layer_at_cell(view: SensitivityView, cell: int | Sequence[int]) -> str | Non
 
 
 def figure(view: SensitivityView, *, dark: bool = False) -> go.Figure:
-    """Lines: accuracy against the knob. Traces: the dense network, then one for each line of the view."""
+    """Lines: accuracy against the knob. Traces: the dense network, one for each line of the view, the chosen values."""
     if not view.lines:
         return empty(TITLE, NOTHING, dark=dark)
     drawn = blank(TITLE, view.state, dark=dark, height=400 + 14 * len(view.lines))
@@ -92,6 +108,17 @@ def figure(view: SensitivityView, *, dark: bool = False) -> go.Figure:
             marker={"symbol": style.marker, "size": 12 if chosen else 7},
             zorder=2 if chosen else 1,
         )
+    if view.chosen:
+        drawn.add_scatter(
+            name="chosen for its layer",
+            x=[c.value for c in view.chosen],
+            y=[c.accuracy for c in view.chosen],
+            mode="markers",
+            marker={"symbol": "circle-open", "size": 17, "color": paint(dark).ink, "line": {"width": 2.5}},
+            text=[f"<b>{c.layer}</b>: {c.value:g} chosen<br>{c.reason}" for c in view.chosen],
+            hovertemplate="%{text}<extra></extra>",
+            zorder=3,
+        )
     drawn.update_xaxes(title_text=_axis(view))
     drawn.update_yaxes(title_text="accuracy with this layer alone compressed", tickformat=".1~%")
     return drawn
@@ -108,7 +135,7 @@ def heatmap(view: SensitivityView, *, dark: bool = False) -> go.Figure:
         x=[f"{level:g}" for level in view.levels],
         y=[f"<b>▸ {layer}</b>" if layer == view.selected else layer for layer in view.layers],
         z=lost,
-        text=[["" if x is None else f"{x:.1f}" for x in row] for row in lost],
+        text=[[_cell(view, i, j, x) for j, x in enumerate(row)] for i, row in enumerate(lost)],
         texttemplate="%{text}",
         zmin=0,
         zmax=max(top, 1.0),
@@ -119,9 +146,10 @@ def heatmap(view: SensitivityView, *, dark: bool = False) -> go.Figure:
         ygap=2,
         hoverongaps=False,
     )
+    marked = " (✓: chosen)" if view.chosen else ""
     missing = any(x is None for row in lost for x in row)
     drawn.update_layout(plot_bgcolor=paint(dark).grid)
-    title = _axis(view) + (" (grey: not measured)" if missing else "")
+    title = _axis(view) + marked + (" (grey: not measured)" if missing else "")
     drawn.update_xaxes(title_text=title, type="category", showgrid=False)
     return drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
 
@@ -133,6 +161,23 @@ def table(view: SensitivityView) -> list[dict[str, str]]:
         for line in view.lines
         for value, share in zip(line.values, line.accuracy, strict=True)
     ]
+
+
+def _chosen(sensitivity: Sensitivity, made: Allocation | None) -> tuple[Chosen, ...]:
+    if made is None or (made.step.method, made.knob) != (sensitivity.method, sensitivity.knob):
+        return ()
+    return tuple(
+        Chosen(c.layer, c.value, c.accuracy.accuracy, c.reason)
+        for c in made.choices
+        if c.value is not None and c.accuracy is not None
+    )
+
+
+def _cell(view: SensitivityView, row: int, column: int, lost: float | None) -> str:
+    if lost is None:
+        return ""
+    chosen = any((c.layer, c.value) == (view.layers[row], view.levels[column]) for c in view.chosen)
+    return f"<b>{lost:.1f} ✓</b>" if chosen else f"{lost:.1f}"
 
 
 def _line(layer: str, every: Sequence[SensitivityPoint], dense: float) -> LayerLine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -118,6 +119,21 @@ def series(n: int, dark: bool = False) -> list[Style]:
 
 def _start(dash: str) -> int:
     return DASHES.index(dash)
+
+
+def method_in(step: str) -> str:
+    """The method id in the spelling of a step, `quant.kmeans_share:bits=4/conv1:bits=6@conv1+fc2`."""
+    return re.split("[:/@]", step.strip())[0]
+
+
+def wrapped(step: str, width: int = 80) -> list[str]:
+    """The spelling of a step in lines of about `width` characters."""
+    lines = [""]
+    for part in re.split("(?=[/@|,])", step):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def bytes_text(n: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from ..core.records import Run
-from .theme import Paint, blank, bytes_text, empty, paint, percent
+from .theme import Paint, blank, bytes_text, empty, method_in, paint, percent, wrapped
 
 TITLE = "Where the bytes went"
 NOTHING = "Measure a setting to see where its bytes went."
@@ -63,7 +63,7 @@ def view(run: Run | None, *, titles: Mapping[str, str] | None = None) -> Waterfa
         return None
     measured, before, changes = run.measurement, run.measurement.dense_bytes, []
     for stage in run.stages:
-        method = stage.step.split(":")[0].split("@")[0]
+        method = method_in(stage.step)
         changes.append(Change((titles or {}).get(method, method), stage.step, stage.file_bytes - before))
         before = stage.file_bytes
     if before != measured.file_bytes:
@@ -133,7 +133,7 @@ def _steps(view: WaterfallView, colours: Paint) -> list[dict[str, Any]]:
     middle = [c.change for c in view.changes]
     labels = [START, *_distinct([c.label for c in view.changes]), END]
     hover = [f"{START}: {view.dense_bytes:,} bytes (4 for each parameter and buffer value)"]
-    hover += [f"{c.step or c.label}: {c.change:+,} bytes" for c in view.changes]
+    hover += ["<br>".join(wrapped(f"{c.step or c.label}: {c.change:+,} bytes")) for c in view.changes]
     hover += [f"{END}: {view.file_bytes:,} bytes"]
     shown = [bytes_text(view.dense_bytes), *map(_signed, middle), bytes_text(view.file_bytes)]
     measure = ["absolute", *["relative"] * len(middle), "total"]

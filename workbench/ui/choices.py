@@ -12,9 +12,10 @@ from torch import nn
 
 from ..core.compressed import layers_of
 from ..core.errors import OrderError, WorkbenchError
-from ..core.knob import knobs_of
-from ..core.method import Method
-from ..core.recipe import Recipe, Step
+from ..core.knob import Knob, knobs_of
+from ..core.method import Combination, Method
+from ..core.recipe import Recipe, Step, covers
+from ..core.records import Sensitivity
 from ..data import DatasetInfo, datasets, info_of, own_datasets
 from ..experiment.pipeline import plan
 from ..experiment.sensitivity import scannable
@@ -116,6 +117,52 @@ class Choices:
             return str(error)
         return ""
 
+    def why_not_allocated(self, step: Step, scan: Sensitivity | None) -> str:
+        """Why the step's layers cannot get values of their own from the sensitivity, or nothing."""
+        if why := self.why_not_scanned(step):
+            return why
+        cls = self.methods[step.method]
+        if cls.grows is None or knobs_of(cls)[cls.axis].whole:
+            return f"{cls.axis} of {step.method} cannot be chosen layer by layer."
+        if scan is None or scan.method != step.method:
+            return "Measure the sensitivity first, with the button above."
+        return "" if scan.complete else "The sensitivity is not measured to its end yet."
+
+    def why_not_own(self, network: str, step: Step, layer: str) -> str:
+        """Why the step cannot have values of the layer's own, or nothing; words that end a sentence."""
+        cls = self.methods[step.method]
+        if issubclass(cls, Combination):
+            return f"{step.method} is several steps; as steps of their own they take values for each layer"
+        if not local_knobs(step.method):
+            return f"all knobs of {step.method} hold for the whole network"
+        kinds = {found.name: found.kind for found in layers_of(self.build(network))}
+        if layer not in kinds:
+            return f"{network} has no layer {layer[:40]!r}; it has {', '.join(kinds)}"
+        if kinds[layer] not in cls.acts_on:
+            return f"{step.method} acts on {' and '.join(cls.acts_on)} layers, and {layer} is {kinds[layer]}"
+        if step.layers is not None and not any(covers(name, layer) for name in step.layers):
+            return f"this step acts on {', '.join(step.layers)} only"
+        return ""
+
+    def everywhere_own(self, network: str, step: Step, knob: str) -> bool:
+        """Whether every layer has its own value of the knob, so that the step's own changes nothing."""
+        acts_on = self.methods[step.method].acts_on
+        names = [x.name for x in layers_of(self.build(network)) if x.kind in acts_on]
+        return bool(names) and all(any(covers(o, n) and knob in v for o, v in step.per_layer.items()) for n in names)
+
+    def why_not_recovered(self, recipe: Recipe, method: str) -> str:
+        """Why this recovery cannot follow the recipe's steps, or nothing; words that end a sentence."""
+        if recipe.steps[-1].method == method:
+            return "it is the last step already"
+        if "fit" in method_named(method).needs and not self.datasets[recipe.dataset].sizes.get("train"):
+            return f"{recipe.dataset} has no training images"
+        made_anew = any(step.method.startswith("compact.") for step in recipe.steps)
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+        normed = made_anew or any(isinstance(m, norms) for m in self.build(recipe.network).modules())
+        if method == "recover.batchnorm" and not normed:
+            return f"{recipe.network} has no BatchNorm layer"
+        return self._why_not_order(recipe.network, (*recipe.steps, default_step(method)))
+
     def for_attributions(self, network: str) -> list[Group]:
         """Every way to explain an image."""
         module = self.build(network)
@@ -175,7 +222,18 @@ class Choices:
             raise WorkbenchError(f"{recipe.network} cannot be used here: {off}.")
         for step in recipe.steps:
             _listed("method", step.method, self.methods)
+            self._check_layers(recipe.network, step)
         plan(recipe, self.build(recipe.network))
+
+    def _check_layers(self, network: str, step: Step) -> None:
+        """Values that a layer has of its own may have been given when there was another network."""
+        names = self.layers(network)
+        gone = [layer for layer in step.per_layer if not any(covers(layer, name) for name in names)]
+        if gone:
+            raise WorkbenchError(
+                f"{step.method} has own values for {', '.join(gone)[:80]}, and {network} has {', '.join(names)}; "
+                "clear them, or pick the network that they were made for."
+            )
 
 
 def installed() -> Choices:
@@ -229,6 +287,12 @@ def axis_of(method: str) -> str | None:
     """The knob over which the method's curve is drawn, or None when it has no knob."""
     cls = method_named(method)
     return cls.axis if cls.axis in knobs_of(cls) else None
+
+
+def local_knobs(method: str) -> dict[str, Knob]:
+    """The knobs that a layer can have a value of its own for."""
+    cls = method_named(method)
+    return {} if issubclass(cls, Combination) else {n: k for n, k in knobs_of(cls).items() if not k.whole}
 
 
 def trains(step: Step) -> bool:

@@ -22,22 +22,33 @@ class Control:
 
     turned(value) is called with a legal value when the person moves it. What is typed and is not legal is answered
     beside the field by one sentence that begins with `owner`, and changes nothing.
+    place: " at conv1", after the name of a knob that has another control for every layer, where its help stands.
     """
 
     def __init__(
-        self, name: str, knob: Knob, turned: Callable[[Value], None], refuse: Refuse, *, owner: str = ""
+        self,
+        name: str,
+        knob: Knob,
+        turned: Callable[[Value], None],
+        refuse: Refuse,
+        *,
+        owner: str = "",
+        place: str = "",
     ) -> None:
         self.knob = knob
-        self._where = f"{owner}: {name.replace('_', ' ')}" if owner else name.replace("_", " ").capitalize()
+        plain = name.replace("_", " ")
+        self._where = (f"{owner}: {plain}" if owner else plain.capitalize()) + place
         self.input = make(name, knob)
+        self.input.description += place
         self.input.refuse = refuse
         self._turned = turned
-        help_text = w.HTML(f'<div class="wb-help">{escape(described(knob))}</div>')
         parts: list[w.Widget] = [self.input]
         if knob.numeric:
-            self.number = Number(self.input, f"{readable(name, knob)}, type a value", self._typed)
+            self.number = Number(self.input, f"{self.input.description}, type a value", self._typed)
             parts = [w.Box([self.input, self.number]).add_class("wb-turn")]
-        self.widget = w.VBox([*parts, help_text]).add_class("wb-knob")
+        if not place:
+            parts.append(w.HTML(f'<div class="wb-help">{escape(described(knob))}</div>'))
+        self.widget = w.VBox(parts).add_class("wb-knob")
         self.input.observe(self._on_input, "value")
         self._showing = False
 

@@ -44,6 +44,15 @@ class Engine:
         """Measure every layer alone under the active method."""
         self._live.sensitivity(self._wanted(), self._state.active)
 
+    def allocate(self) -> None:
+        """Choose every layer's value of the active step from its sensitivity."""
+        state = self._state
+        self._live.allocate(self._wanted(), state.active, state.tolerated / 100, state.together)
+
+    def compare(self) -> None:
+        """Set what is measured of this network and data against each other."""
+        self._live.compare(tuple(self._state.runs.values()), self._state.baseline)
+
     def attribution(self) -> None:
         """Explain the selected image, or the picture that the person brought."""
         state = self._state
@@ -104,7 +113,10 @@ class Engine:
             self._live.baseline(*self._learnt)
 
     def _fill_unless_it_trains(self) -> None:
-        if self._state.recipe is not None and not any(map(trains, self._state.steps)):
+        state = self._state
+        if state.recipe is None or any(map(trains, state.steps)):
+            return
+        if not state.choices.everywhere_own(state.network, state.step, axis_of(state.step.method) or ""):
             self.fill()
 
     def _wanted(self) -> Recipe:

@@ -9,7 +9,9 @@ from ..core.recipe import Recipe
 from ..core.records import Run
 from ..core.training import RUNNING
 from ..experiment.live import (
+    Allocated,
     Attributed,
+    Compared,
     Decided,
     Estimated,
     Event,
@@ -60,6 +62,10 @@ class Events:
                 state.pair = pair
             case Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (state.network, state.dataset):
                 state.sensitivity = sensitivity
+            case Allocated(recipe, index, made):
+                state.take(recipe, index, made)
+            case Compared(network, found) if (network, found.dataset) == (state.network, state.dataset):
+                state.comparison = found
             case Trained(training) if state.training is not None and state.training.outcome == RUNNING:
                 state.training = training  # nothing follows on the end of one but the next one's start
             case Tuned(recipe, training) if self._wanted(recipe):

@@ -8,6 +8,7 @@ from .chart import PlotlyBundle
 from .engine import Engine
 from .panels import (
     bytes,
+    compare,
     curve,
     explain,
     export,
@@ -42,6 +43,7 @@ def page(state: State, engine: Engine) -> w.VBox:
         filters.NAME: ("What was removed", filters.panel(state)),
         layers.NAME: ("Layers", layers.panel(state)),
         sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
+        compare.NAME: ("Compare", compare.panel(state, engine)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
         train.NAME: ("Train a network", train.panel(state, engine)),
     }

@@ -10,9 +10,11 @@ from typing import Any
 import traitlets as t
 
 from ..core.errors import WorkbenchError
+from ..core.knob import Value
 from ..core.recipe import Recipe, Step, covers
-from ..core.records import Run
+from ..core.records import Allocation, Run
 from ..data import picture
+from ..experiment.pipeline import canonical
 from ..methods import checked
 from .choices import Choices, default_step
 
@@ -24,7 +26,8 @@ class State(t.HasTraits):
     """Everything that the views share.
 
     Chosen: dataset, network, steps, seed; `active` is the step whose knobs are shown. From them follow `recipe`, None
-    while the choice is invalid, and `problem`, the sentence that says why.
+    while the choice is invalid, and `problem`, the sentence that says why. A layer's own value stays in `steps` while
+    the step's knob stands at the same one; the recipe leaves it out then.
     Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, pair.
     `runs` are measured on validation data, by recipe key, for this network and dataset.
     """
@@ -57,6 +60,11 @@ class State(t.HasTraits):
     remarks = t.Tuple(help="sentences about the data, once they are read")
     runs = t.Dict()
     sensitivity = t.Any(None, allow_none=True)
+    tolerated = t.Float(1.0, help="points of accuracy that may be lost when values are chosen from the sensitivity")
+    together = t.Bool(False, help="whether all layers together may lose them, or each layer alone")
+    allocation = t.Any(None, allow_none=True, help="(recipe that it made, Allocation)")
+    baseline = t.Unicode(help="name of the curve that others are compared with, or empty for the first")
+    comparison = t.Any(None, allow_none=True)
 
     plan = t.Any(None, allow_none=True, help="what the person would train from scratch")
     afresh = t.Bool(False, help="begin anew where a stopped training could be gone on with")
@@ -85,6 +93,12 @@ class State(t.HasTraits):
     def dense(self) -> Run | None:
         """The run without any step, once it is known."""
         return next((run for run in self.runs.values() if not run.recipe.steps), None)
+
+    @property
+    def chosen(self) -> Allocation | None:
+        """What was chosen from the sensitivity, while nothing has been changed since."""
+        made, found = self.allocation or (None, None)
+        return found if made is not None and made == self.recipe else None
 
     def choose(self, recipe: Recipe, active: int = 0) -> None:
         """Set everything that a recipe says, with one notification for each trait."""
@@ -136,7 +150,43 @@ class State(t.HasTraits):
     def turn(self, knob: str, value: Any) -> None:
         """One knob of the active step; KnobError when the value is not allowed, and nothing has changed then."""
         step = self.step
-        self._replace(checked(replace(step, knobs={**step.knobs, knob: value})))
+        self._replace(replace(step, knobs={**step.knobs, knob: value}))
+
+    def turn_at(self, layer: str, knob: str, value: Value) -> None:
+        """The same for one layer, which has a value of its own from then on."""
+        if why := self.choices.why_not_own(self.network, self.step, layer):
+            raise WorkbenchError(f"{why[0].upper()}{why[1:]}.")
+        own = self.step.per_layer
+        self._replace(replace(self.step, per_layer={**own, layer: {**own.get(layer, {}), knob: value}}))
+
+    def clear_at(self, layer: str, knob: str) -> None:
+        """The layer goes with the step's knob again."""
+        own = {name: dict(knobs) for name, knobs in self.step.per_layer.items()}
+        own.get(layer, {}).pop(knob, None)
+        self._replace(replace(self.step, per_layer={name: knobs for name, knobs in own.items() if knobs}))
+
+    def clear_own(self) -> None:
+        """No layer of the active step has values of its own any more."""
+        self._replace(replace(self.step, per_layer={}))
+
+    def take(self, recipe: Recipe, index: int, made: Allocation) -> None:
+        """Every layer's value as it was chosen for step `index` of `recipe`, which has to be the one chosen now."""
+        if recipe != self.recipe:
+            return
+        step, kind = self.steps[index], type(made.step.knobs[made.knob])
+        own = {layer: dict(knobs) for layer, knobs in step.per_layer.items()}
+        for choice in made.choices:
+            if choice.value is not None and (step.layers is None or choice.layer in step.layers):
+                own.setdefault(choice.layer, {})[made.knob] = kind(choice.value)
+        steps = (*self.steps[:index], _spelled(replace(step, per_layer=own)), *self.steps[index + 1 :])
+        self.allocation = canonical(recipe.with_steps(*steps)), made
+        self.steps = steps
+
+    def recover(self, method: str) -> None:
+        """Let a recovery follow as the last step; WorkbenchError when it makes no sense there."""
+        if why := self.choices.why_not_recovered(Recipe(self.network, self.dataset, self.steps), method):
+            raise WorkbenchError(f"{method} cannot follow: {why}.")
+        self._set_steps((*self.steps, default_step(method)), len(self.steps))
 
     def add_step(self) -> None:
         """A step after the last: the first method that may come there."""
@@ -164,7 +214,7 @@ class State(t.HasTraits):
         self._set_steps(moved, i - 1)
 
     def _replace(self, step: Step) -> None:
-        self.steps = (*self.steps[: self.active], step, *self.steps[self.active + 1 :])
+        self.steps = (*self.steps[: self.active], _spelled(step), *self.steps[self.active + 1 :])
 
     def _set_steps(self, steps: tuple[Step, ...], active: int) -> None:
         with self.hold_trait_notifications():
@@ -180,7 +230,7 @@ class State(t.HasTraits):
     @t.observe(*CHOICE)
     def _follow_choice(self, _change: object) -> None:
         problem = self._problem_of(self.steps)
-        recipe = None if problem else Recipe(self.network, self.dataset, self.steps, self.seed)
+        recipe = None if problem else canonical(Recipe(self.network, self.dataset, self.steps, self.seed))
         with self.hold_trait_notifications():
             self.problem = problem or ""
             self._forget_what_was_known_elsewhere()
@@ -207,6 +257,7 @@ class State(t.HasTraits):
             self.set({"runs": {}, "sensitivity": None, "layer": "", "unit": None, "decisions": (), "notes": ()})
             way = self.choices.attribution_for(self.network, self.attribution)
             self.set({"remarks": (), "image": 0, "attribution": way})
+            self.set({"allocation": None, "comparison": None, "baseline": ""})
 
     def refuse(self, sentence: str) -> None:
         """Say what was wrong with a request that was not carried out."""
@@ -216,3 +267,10 @@ class State(t.HasTraits):
         """Several traits by name."""
         for name, value in traits.items():
             setattr(self, name, value)
+
+
+def _spelled(step: Step) -> Step:
+    """The step checked, with every value of a layer's own, also where it is the step's just now."""
+    plain = checked(step)
+    own = {layer: {k: type(plain.knobs[k])(v) for k, v in knobs.items()} for layer, knobs in step.per_layer.items()}
+    return replace(plain, per_layer=dict(sorted(own.items())))

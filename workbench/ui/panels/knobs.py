@@ -1,38 +1,55 @@
-"""The knobs of the active step."""
+"""The knobs of the active step: those that may differ from layer to layer first."""
 
 from __future__ import annotations
 
 import ipywidgets as w
 
 from ...core.knob import Knob, knobs_of
+from ..choices import local_knobs
 from ..controls import Control
 from ..guard import guard, watch
 from ..state import State
 from ..widgets import close_all
+from . import own
 
 
 def panel(state: State) -> w.VBox:
     """One control for each knob; made anew when the active step has another method."""
     box = w.VBox().add_class("wb-knobs")
-    heading = w.HTML()
+    heading, own_values = w.HTML(), own.panel(state)
     shown: dict[str, Control] = {}
+    at_layer: list[own.OwnValue] = []
     made_for: list[object] = [None]
+
+    def make() -> None:
+        cls = state.choices.methods[state.step.method]
+        old = [child for child in box.children if child not in (heading, own_values)]
+        shown.clear()
+        at_layer.clear()
+        local, knobs = local_knobs(cls.id()), knobs_of(cls)
+        children = [heading]
+        for name, knob in sorted(knobs.items(), key=lambda item: item[0] not in local):
+            shown[name] = _control(state, name, knob)
+            children.append(shown[name].widget)
+            if name in local:
+                at_layer.append(own.OwnValue(state, name, knob))
+                children.append(at_layer[-1].widget)
+        heading.value = f"<h2>Knobs of {cls.title}</h2>"
+        box.children = [*children[: 1 + 2 * len(local)], own_values, *children[1 + 2 * len(local) :]]
+        for widget in old:
+            close_all(widget)
 
     def show() -> None:
         cls = state.choices.methods[state.step.method]
         if made_for != [cls]:
             made_for[:] = [cls]
-            old = [control.widget for control in shown.values()]
-            shown.clear()
-            shown.update({name: _control(state, name, knob) for name, knob in knobs_of(cls).items()})
-            heading.value = f"<h2>Knobs of {cls.title}</h2>"
-            box.children = [heading, *(control.widget for control in shown.values())]
-            for widget in old:
-                close_all(widget)
+            make()
         for name, control in shown.items():
             control.show(state.step.knobs[name])
+        for part in at_layer:
+            part.show()
 
-    watch(state, show, "steps", "active")
+    watch(state, show, "steps", "active", "layer")
     return box
 
 

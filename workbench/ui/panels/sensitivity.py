@@ -11,13 +11,14 @@ from ..chart import Chart, Point
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
 from ..state import State
+from . import allocation
 
 NAME = "sensitivity"
 WHAT = "Compresses one layer at a time with the highlighted step and leaves the rest as it was. Takes some seconds."
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
-    """Lines and heat map of the same scan."""
+    """Lines and heat map of the same scan, and what can be chosen from it."""
     view = figure.view(None)
 
     def line_clicked(trace: int, _point: Point) -> None:
@@ -34,12 +35,12 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     def show() -> None:
         nonlocal view
-        view = figure.view(state.sensitivity, selected=state.layer or None)
+        view = figure.view(state.sensitivity, selected=state.layer or None, allocation=state.chosen)
         lines.show(figure.figure(view), keep=f"{state.network} {view.method}")
         cells.show(figure.heatmap(view))
         cells.layout.display = "" if view.lines else "none"
 
-    when_seen(state, NAME, show, "sensitivity", "layer")
+    when_seen(state, NAME, show, "sensitivity", "layer", "allocation", "recipe")
     start = w.Button(description="Measure sensitivity", tooltip="Compress each layer alone, with the highlighted step")
     start.on_click(guard(state, lambda _button: engine.sensitivity()))
     hint = w.HTML()
@@ -50,4 +51,5 @@ def panel(state: State, engine: Engine) -> w.VBox:
         hint.value = f'<span class="wb-help">{escape(why or WHAT)}</span>'
 
     watch(state, offer, "steps", "active")
-    return w.VBox([w.Box([start, hint]).add_class("wb-buttons"), lines, cells])
+    buttons = w.Box([start, hint]).add_class("wb-buttons")
+    return w.VBox([buttons, lines, allocation.panel(state, engine), cells])

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from html import escape
 
 import ipywidgets as w
 
+from ...core.recipe import Recipe
 from ..guard import guard, watch
 from ..state import State
 from ..widgets import Toggle
+
+RECOVERIES = {
+    "recover.batchnorm": (
+        "BatchNorm",
+        "Measure the means and variances of every BatchNorm layer anew; no labels needed",
+    ),
+    "recover.finetune": ("Fine-tune", "Train what is left on the labels"),
+    "kd.hinton": ("Distil", "Train what is left on the answers of the dense network"),
+}
+"""Method -> what its button says, and what it does."""
 
 
 def panel(state: State) -> w.VBox:
@@ -42,7 +55,28 @@ def panel(state: State) -> w.VBox:
     names.observe(guard(state, chosen), "value")
     watch(state, show, "steps", "active")
     row = w.Box(buttons).add_class("wb-buttons")
-    return w.VBox([w.HTML("<h2>Steps, one after the other</h2>"), names, row])
+    return w.VBox([w.HTML("<h2>Steps, one after the other</h2>"), names, row, _recovery(state)])
+
+
+def _recovery(state: State) -> w.VBox:
+    """Buttons that let a recovery follow; one that makes no sense is off and says why."""
+    buttons = {
+        method: _button(state, text, tooltip, partial(state.recover, method))
+        for method, (text, tooltip) in RECOVERIES.items()
+    }
+    why_not = w.HTML()
+
+    def offer() -> None:
+        recipe = Recipe(state.network, state.dataset, state.steps)
+        off = {m: state.choices.why_not_recovered(recipe, m) for m in buttons}
+        for method, button in buttons.items():
+            button.disabled = bool(off[method])
+        said = (f"{RECOVERIES[method][0]} is off: {escape(why)}." for method, why in off.items() if why)
+        why_not.value = "".join(f'<div class="wb-help">{sentence}</div>' for sentence in said)
+
+    watch(state, offer, "steps", "network", "dataset")
+    row = w.Box([w.HTML("Then recover:"), *buttons.values()]).add_class("wb-buttons")
+    return w.VBox([row, why_not]).add_class("wb-recover")
 
 
 def _button(state: State, text: str, tooltip: str, act: Callable[[], None]) -> w.Button:

@@ -1,0 +1,60 @@
+"""From the sensitivity to values of each layer's own: how much may be lost, by whom, and what was chosen."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets as w
+
+from ...core.knob import Knob
+from ...figures import allocation as figure
+from ..controls import Control
+from ..engine import Engine
+from ..guard import guard, watch, when_seen
+from ..state import State
+from ..widgets import Menu
+
+LOSS = Knob(
+    1.0, "points of accuracy that may be lost: 1 point is 1 image in 100", low=0.0, high=20.0, step=0.1, unit="points"
+)
+WHO = {"each layer alone": False, "all layers together": True}
+WHAT = """The strongest value that loses no more than this is chosen for every layer, and becomes the layer's own value.
+Each layer alone: read off the lines above; the losses of several layers add up. All together: values are tried until
+the whole recipe loses no more than this."""
+
+
+def panel(state: State, engine: Engine) -> w.VBox:
+    """Two controls, a button that may be off, and the table."""
+    lost = Control("tolerated_loss", LOSS, guard(state, lambda value: state.set({"tolerated": value})), state.refuse)
+    who = Menu(options=tuple(WHO), description="lost by", tooltip="Whose loss is limited")
+    who.refuse = state.refuse
+    who.observe(guard(state, lambda change: state.set({"together": WHO[change["new"]]})), "value")
+    start = w.Button(description="Choose each layer's value", tooltip="Set values of each layer's own from the scan")
+    start.on_click(guard(state, lambda _button: engine.allocate()))
+    why_not, table = w.HTML(), w.HTML().add_class("wb-live")
+
+    def offer() -> None:
+        lost.show(state.tolerated)
+        who.value = next(name for name, together in WHO.items() if together == state.together)
+        why = state.choices.why_not_allocated(state.step, state.sensitivity)
+        start.disabled = bool(why)
+        why_not.value = f'<span class="wb-help">{escape(why)}</span>'
+
+    def show() -> None:
+        scan = state.sensitivity
+        table.value = _table(figure.view(state.chosen, images=scan.dense.n if scan is not None else 0))
+
+    watch(state, offer, "steps", "active", "sensitivity", "tolerated", "together")
+    when_seen(state, "sensitivity", show, "allocation", "recipe")
+    row = w.Box([lost.widget, w.VBox([who]).add_class("wb-knob")]).add_class("wb-row")
+    button = w.Box([start, why_not]).add_class("wb-buttons")
+    heading = w.HTML(f"<h2>Values for each layer, from its sensitivity</h2><p>{WHAT}</p>")
+    return w.VBox([heading, row, button, table]).add_class("wb-allocation")
+
+
+def _table(view: figure.AllocationView) -> str:
+    if not view.rows:
+        return ""
+    head = "".join(f"<th>{escape(name)}</th>" for name in view.head)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in view.rows)
+    return f'<p>{escape(view.sentence)}</p><table class="wb-table"><tr>{head}</tr>{rows}</table>'
