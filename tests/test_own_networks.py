@@ -364,10 +364,10 @@ class Viewed(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4 * 100, CLASSES)
+        self.conv, self.point, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1), nn.Linear(4 * 100, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.conv(x))
+        x = torch.relu(self.point(torch.relu(self.conv(x))))
         return self.fc(x.view(x.size(0), -1))
 
 

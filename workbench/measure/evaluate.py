@@ -25,6 +25,13 @@ def fast_copy(network: nn.Module) -> nn.Module:
     return twin
 
 
+def lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    """Lay the 4-D tensors of `network` out so, in place."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim == 4:  # a 1 x 1 kernel counts as laid out in every way, and only a copy has the strides
+            tensor.data = tensor.data.clone(memory_format=layout)
+
+
 def layout_for(network: nn.Module, images: Tensor) -> torch.memory_format:
     """Channels last, which is fast, unless the network's `view` wants rows in order. images: (n, ...)."""
     twin = fast_copy(network)
@@ -119,13 +126,13 @@ def _answer_in_some_layout(network: nn.Module, images: Tensor) -> Tensor:
     except RuntimeError as error:
         if "view" not in str(error):
             raise
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    lay_out(network, torch.contiguous_format)
     network.register_forward_pre_hook(_in_rows)
     return scores(network, images)
 
 
 def _in_rows(_network: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(images.contiguous() for images in given)
+    return tuple(images.clone(memory_format=torch.contiguous_format) for images in given)
 
 
 def _misfit(network: nn.Module, images: Tensor, error: Exception) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..core.context import Batch, Loss
 from ..core.errors import WorkbenchError
-from ..measure.evaluate import layout_for
+from ..measure.evaluate import lay_out, layout_for
 from .augment import moved
 from .device import device_of
 from .schedule import rate_at
@@ -66,7 +66,8 @@ class Loop:
         """
         total, seen, device = 0.0, 0, device_of(self.network)
         layout = layout_for(self.network, self.data.images[:1])
-        self.network.to(memory_format=layout)  # type: ignore[call-overload]
+        if layout != torch.channels_last:  # whoever made the network has laid it out for the usual way
+            lay_out(self.network, layout)
         batches = _Batches(self.data, self.settings, number, device, layout)
         draws = _Draws(self.settings.seed, number, device)
         self.network.train()
