@@ -10,7 +10,8 @@ from scipy.special import rel_entr, softmax
 
 from workbench.core.compressed import Compressed
 from workbench.core.context import Context
-from workbench.methods.kd.hinton import Hinton, distillation_loss, thinner
+from workbench.methods._distil import distillation_loss
+from workbench.methods.kd.hinton import Hinton, thinner
 
 
 def logits(seed):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+import numpy as np
 from torch import Tensor, nn
 
 from ..core.compressed import Compressed
@@ -91,8 +92,8 @@ def shrink_stored(model: Compressed, kept: Kept) -> None:
     supports: dict[str, Array] = {}
     for (name, side), stays in kept.items():
         old = model.encoded.get(f"{name}.weight")
-        if old is not None and old.keep is not None:
-            whole = supports.get(name, old.keep)
+        if old is not None:
+            whole = supports.get(name, np.ones(old.shape, bool) if old.keep is None else old.keep)
             supports[name] = whole.compress(stays.numpy(), axis=0 if side == OUT else 1)
     for name, support in supports.items():
         weight = model.network.get_submodule(name).weight

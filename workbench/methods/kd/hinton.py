@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from ...core.compressed import Compressed, layers_of
 from ...core.context import Context
@@ -15,6 +14,7 @@ from ...core.knob import knob
 from ...core.method import ModelMethod
 from ...core.order import NETWORK, TRAINING, Done, reason_against
 from ...layers.channels import groups_of, kept_positions, shrink
+from .._distil import taught
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,10 @@ class Hinton(ModelMethod):
         fit = context.lent_fit(self.id())
         if self.student == "thinner":
             model = Compressed(thinner(model.network, self.width, context))
-
-        def loss(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-            with torch.no_grad():
-                target = teacher(images)
-            return distillation_loss(logits, target, labels, self.temperature, self.weight)
-
         if not self.epochs:
             return model
+        loss = taught(teacher, temperature=self.temperature, weight=self.weight)
         return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate, loss=loss)
-
-
-def distillation_loss(z_s: Tensor, z_t: Tensor, y: Tensor, temperature: float, weight: float) -> Tensor:
-    """The loss of the paper, mean over the batch. z_s, z_t: (n, classes) logits; y: (n,) labels -> scalar."""
-    log_q = F.log_softmax(z_s / temperature, 1)
-    log_p = F.log_softmax(z_t / temperature, 1)
-    soft = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True) * temperature**2
-    return (1 - weight) * F.cross_entropy(z_s, y) + weight * soft
 
 
 def thinner(network: nn.Module, width: float, context: Context) -> nn.Module:

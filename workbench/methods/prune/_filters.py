@@ -20,10 +20,22 @@ from ...core.records import Decision
 from ...layers.channels import Group, groups_of, kept_positions, shrink_stored, silence
 from ...layers.watch import run_by
 from ._criteria import Criterion
-from ._scores import histogram, kept_lowest
+from ._scores import histogram, kept_anywhere, kept_lowest
 
-Quota = Callable[[Group], int]
-"""How many units of a group are to go."""
+
+@dataclass(frozen=True)
+class Quota:
+    """How many units of a group are to go.
+
+    spent: how many more than their share went from groups that have a single unit left, and are not seen any more;
+    so many fewer go from the others where all are ranked together.
+    """
+
+    of: Callable[[Group], int]
+    spent: int = 0
+
+    def __call__(self, group: Group) -> int:
+        return self.of(group)
 
 
 class Ranked(NamedTuple):
@@ -87,6 +99,15 @@ class FilterMethod(StructuredMethod):
         """Which units of each group stay, one at least: (units,) bool."""
         return [kept_lowest(own.scores, quota(own.group), own.ties) for own in ranked]
 
+    def kept_together(self, ranked: Sequence[Ranked], quota: Quota, context: Context) -> list[Tensor]:
+        """The same with all groups in one ranking, which lose as many in all; a ratio of 0 spares a group."""
+        some = [own for own in ranked if self.ratio(own.group, context) > 0]
+        total = sum(quota(own.group) for own in some) - quota.spent
+        found = kept_anywhere([own.scores for own in some], total) if some else []
+        lost = {own.group.producers: keep for own, keep in zip(some, found, strict=True)}
+        whole = (torch.ones(own.group.count, dtype=torch.bool) for own in ranked)
+        return [lost.get(own.group.producers, all_) for own, all_ in zip(ranked, whole, strict=True)]
+
     def choose(self, model: Compressed, context: Context, quota: Quota | None = None) -> list[Choice]:
         """The units to keep in every group that the step acts on; notes on `model` say what stays untouched."""
         wanted = {layer.name for layer in chosen(self, model, context)}
@@ -97,7 +118,8 @@ class FilterMethod(StructuredMethod):
         scores = self.scores(model.network, context, groups)
         ties = self.ties(model.network, context, groups)
         ranked = [Ranked(*parts) for parts in zip(groups, scores, ties, strict=True)]
-        keeps = self.kept(ranked, quota or (lambda group: round(self.ratio(group, context) * group.count)), context)
+        quota = quota or Quota(lambda group: round(self.ratio(group, context) * group.count))
+        keeps = self.kept(ranked, quota, context)
         choices = [Choice(own.group, own.scores, keep) for own, keep in zip(ranked, keeps, strict=True)]
         for choice, tie in zip(choices, ties, strict=True):
             if tie is None:
@@ -106,7 +128,7 @@ class FilterMethod(StructuredMethod):
 
     def _reached(self, groups: list[Group], model: Compressed, context: Context) -> list[Group]:
         """Those of the groups that images can rank, where they are ranked by images."""
-        if "calibration" not in self.needs or context.calibration is None:
+        if "calibration" not in self.ranking().needs or context.calibration is None:
             return groups
         ran = run_by(model.network, context.calibration.images)
         for name in (name for group in groups for name in group.producers if name not in ran):

@@ -12,9 +12,10 @@ from ...core.context import Context
 from ...core.knob import knob
 from ...layers.channels import Group, groups_of
 from ._filters import Choice, FilterMethod, Quota
+from ._schedules import share_gone
 
-Counts = dict[tuple[str, ...], int]
-"""Units of each group, by its producers, before the first round."""
+Start = dict[tuple[str, ...], Group]
+"""The groups by their producers, as they were before the first round."""
 
 
 @dataclass(frozen=True)
@@ -29,41 +30,52 @@ class RoundsFilterMethod(FilterMethod):
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         context.progress(self.title, 0.0)
-        start, chosen = self._counts(model, context), list[list[Choice]]()
-        for done in range(self.rounds):
+        start, chosen = self._start(model, context), list[list[Choice]]()
+        for done in range(self.turns):
             model = self._round(model, context, start, done, chosen)
         self.record(model, merged(chosen), context)
         return model
 
     def masked(self, model: Compressed, context: Context) -> Compressed:
         """All rounds but the last as they are, and the last with its units zeroed, without the training after it."""
-        start = self._counts(model, context)
-        for done in range(self.rounds - 1):
+        start = self._start(model, context)
+        for done in range(self.turns - 1):
             model = self._round(model, context, start, done, [])
-        return self._silenced(model, self.choose(model, context, self._quota(start, self.rounds, context)))
+        return self._silenced(model, self.choose(model, context, self._quota(model, start, self.turns, context)))
 
     def _round(
-        self, model: Compressed, context: Context, start: Counts, done: int, chosen: list[list[Choice]]
+        self, model: Compressed, context: Context, start: Start, done: int, chosen: list[list[Choice]]
     ) -> Compressed:
-        part = replace(context, progress=context.progress.part(done / self.rounds, (done + 1) / self.rounds))
-        chosen.append(self.remove(model, part, self._quota(start, done + 1, context)))
-        if not self.epochs:
-            return model
+        part = replace(context, progress=context.progress.part(done / self.turns, (done + 1) / self.turns))
+        chosen.append(self.remove(model, part, self._quota(model, start, done + 1, context)))
+        return self.train(model, part, done) if self.epochs else model
+
+    @property
+    def turns(self) -> int:
+        """How many rounds there are."""
+        return self.rounds
+
+    def gone(self, ratio: float, done: int) -> float:
+        """The share that is gone after `done` rounds."""
+        return share_gone(ratio, done / self.turns)
+
+    def train(self, model: Compressed, context: Context, done: int) -> Compressed:
+        """The training after the round before which `done` were."""
         fit = context.lent_fit(self.id())
-        return fit(model, part, epochs=self.epochs, learning_rate=self.learning_rate)
+        return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate)
 
-    def _counts(self, model: Compressed, context: Context) -> Counts:
-        return {group.producers: group.count for group in groups_of(model.network, context.input_shape)}
+    def _start(self, model: Compressed, context: Context) -> Start:
+        return {group.producers: group for group in groups_of(model.network, context.input_shape)}
 
-    def _quota(self, start: Counts, rounds: int, context: Context) -> Quota:
-        """What is to go in the last of so many rounds."""
+    def _quota(self, model: Compressed, start: Start, done: int, context: Context) -> Quota:
+        """What is still to go when `done` rounds are to be over after this one."""
 
-        def quota(group: Group) -> int:
-            whole = start[group.producers]
-            share = 1 - (1 - self.ratio(group, context)) ** (rounds / self.rounds)
-            return round(share * whole) - (whole - group.count)
+        def left(group: Group) -> int:
+            first = start[group.producers]
+            return round(self.gone(self.ratio(first, context), done) * first.count) - (first.count - group.count)
 
-        return quota
+        now = groups_of(model.network, context.input_shape)
+        return Quota(left, -sum(left(group) for group in now if group.count == 1 < start[group.producers].count))
 
 
 def merged(rounds: Sequence[Sequence[Choice]]) -> list[Choice]:

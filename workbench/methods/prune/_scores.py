@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.records import Histogram
+from ...core.memo import remember
+from ...core.records import Decision, Histogram
 from ...core.values import Array
 
 BINS = 60
@@ -23,22 +24,28 @@ def kept_lowest(scores: Tensor, removed: int, ties: Tensor | None = None) -> Ten
 
 def kept_anywhere(scores: Sequence[Tensor], removed: int, ties: Sequence[Tensor] | None = None) -> list[Tensor]:
     """The same over several layers at once: the `removed` lowest of all, one unit of each layer stays at least."""
-    keeps = [torch.ones(len(own), dtype=torch.bool) for own in scores]
-    where = [(i, j) for i, own in enumerate(scores) for j in range(len(own))]
-    left = [len(own) for own in scores]
-    for place in ascending(torch.cat(list(scores)), None if ties is None else torch.cat(list(ties))).tolist():
-        layer, unit = where[place]
-        if removed > 0 and left[layer] > 1:
-            keeps[layer][unit] = False
-            left[layer] -= 1
-            removed -= 1
-    return keeps
+    counts = [len(own) for own in scores]
+    order = ascending(torch.cat(list(scores)), None if ties is None else torch.cat(list(ties)))
+    layer = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))[order]
+    places = torch.arange(len(order))
+    last = torch.zeros(len(counts), dtype=torch.long).scatter_reduce(0, layer, places, "amax")
+    gone = order[~torch.isin(places, last)][: max(0, removed)]
+    keep = torch.ones(len(order), dtype=torch.bool)
+    keep[gone] = False
+    return list(keep.split(counts))
 
 
 def ascending(scores: Tensor, ties: Tensor | None = None) -> Tensor:
     """The order of the scores, the lowest first: (units,) integers."""
-    first = torch.arange(len(scores)) if ties is None else torch.argsort(ties, stable=True)
+    if ties is None:
+        return torch.from_numpy(order_of(scores.numpy()))
+    first = torch.argsort(ties, stable=True)
     return first[torch.argsort(scores[first], stable=True)]
+
+
+def order_of(scores: Array) -> Array:
+    """The same for an array, (units,); equal scores in memory order, so that what growing shares leave is nested."""
+    return remember("argsort", scores, lambda: np.argsort(scores, kind="stable"))
 
 
 def histogram(scores: Array, kept: Array) -> Histogram:
@@ -47,3 +54,10 @@ def histogram(scores: Array, kept: Array) -> Histogram:
     edges = np.linspace(0.0, top, BINS + 1)
     counts = [np.histogram(part, BINS, (0.0, top))[0].tolist() for part in (scores[kept], scores[~kept])]
     return Histogram(tuple(edges.tolist()), *map(tuple, counts))
+
+
+def of_many(layer: str, method: str, criterion: str, unit: str, scores: Array, keep: Array) -> Decision:
+    """Why, where units are too many to be listed one by one. scores, keep: (units,)."""
+    gone = scores[~keep]
+    cut = float(gone.max()) if gone.size else None
+    return Decision(layer, method, criterion, unit, cut, keep.size, gone.size, histogram=histogram(scores, keep))

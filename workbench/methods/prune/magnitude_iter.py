@@ -10,12 +10,11 @@ from ...core.compressed import Compressed, Layer
 from ...core.context import Context
 from ...core.encoded import Encoded
 from ...core.knob import knob
-from ...core.memo import remember
 from ...core.order import SUPPORT
 from ...core.records import Decision
-from ...core.values import Array
 from .._tuned import TunedLayerMethod
-from ._scores import histogram
+from ._schedules import share_gone
+from ._scores import of_many, order_of
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,10 @@ class MagnitudeIter(TunedLayerMethod):
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         for done in range(1, self.rounds):
-            early = replace(self, pruning_ratio=self._ratio_after(done, self.pruning_ratio), rounds=1)
+            early = replace(self, pruning_ratio=share_gone(self.pruning_ratio, done / self.rounds), rounds=1)
             own = {
-                layer: {
-                    name: self._ratio_after(done, value) if name == self.axis else value for name, value in k.items()
-                }
-                for layer, k in context.per_layer.items()
+                layer: {n: share_gone(float(v), done / self.rounds) if n == self.axis else v for n, v in knobs.items()}
+                for layer, knobs in context.per_layer.items()
             }
             part = context.progress.part((done - 1) / self.rounds, done / self.rounds)
             decisions = model.decisions
@@ -52,25 +49,13 @@ class MagnitudeIter(TunedLayerMethod):
         last = context.progress.part((self.rounds - 1) / self.rounds, 1.0)
         return super().apply(model, replace(context, progress=last))
 
-    def _ratio_after(self, done: int, ratio: float) -> float:
-        """The share that is gone after `done` of the rounds."""
-        return float(1 - (1 - ratio) ** (done / self.rounds))
-
     def encode(self, given: Encoded, layer: Layer, context: Context) -> Encoded:
         size = np.abs(given.decode()).reshape(-1)
         keep = np.ones(size.size, bool)
-        keep[_ascending(size)[: round(self.pruning_ratio * size.size)]] = False
+        keep[order_of(size)[: round(self.pruning_ratio * size.size)]] = False
         return given.restrict(keep.reshape(given.shape)) if self.pruning_ratio else given
 
     def decide(self, given: Encoded, result: Encoded, layer: Layer) -> Decision:
         size = np.abs(given.decode()).reshape(-1)
         keep = np.ones(size.size, bool) if result.keep is None else result.keep.reshape(-1)
-        removed = int(size.size - np.count_nonzero(keep))
-        cut = float(size[_ascending(size)[removed - 1]]) if removed else None
-        counts = histogram(size, keep)
-        return Decision(layer.name, self.id(), "absolute value", "weight", cut, size.size, removed, histogram=counts)
-
-
-def _ascending(size: Array) -> Array:
-    """Order of the weights by |w|; ties in memory order, so that the supports of growing ratios are nested."""
-    return remember("argsort", size, lambda: np.argsort(size, kind="stable"))
+        return of_many(layer.name, self.id(), "absolute value", "weight", size, keep)

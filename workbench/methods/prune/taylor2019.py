@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ...core.compressed import CONV, LINEAR
@@ -15,7 +14,6 @@ from ._by_gradient import FORMS
 from ._criteria import Taylor
 from ._filters import Quota, Ranked
 from ._rounds import RoundsFilterMethod
-from ._scores import kept_anywhere
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,8 @@ class Taylor2019(RoundsFilterMethod):
         return Taylor(self.form, self.images, self.batch)
 
     def kept(self, ranked: Sequence[Ranked], quota: Quota, context: Context) -> list[Tensor]:
-        if self.scope == "layer":
-            return super().kept(ranked, quota, context)
-        some = [own for own in ranked if self.ratio(own.group, context) > 0]
-        found = kept_anywhere([own.scores for own in some], sum(quota(own.group) for own in some)) if some else []
-        lost = {own.group.producers: keep for own, keep in zip(some, found, strict=True)}
-        whole = (torch.ones(own.group.count, dtype=torch.bool) for own in ranked)
-        return [lost.get(own.group.producers, all_) for own, all_ in zip(ranked, whole, strict=True)]
+        by = super().kept if self.scope == "layer" else self.kept_together
+        return by(ranked, quota, context)
 
     def why_nothing(self, ratio: float, count: int) -> str:
         own = super().why_nothing(ratio, count)
