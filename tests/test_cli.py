@@ -138,7 +138,7 @@ COMPRESS = ["compress", "--network", "lenet5", "--dataset", "digits"]
         ([], "The following arguments are required: command"),
         (["polish"], "invalid choice: 'polish'"),
         ([*COMPRESS], "required: --step"),
-        ([*COMPRESS, "--step", "prune.nothing"], "There is no method 'prune.nothing'; there are prune.l1_filter"),
+        ([*COMPRESS, "--step", "prune.nothing"], "There is no method 'prune.nothing'; there are prune.apoz"),
         ([*COMPRESS, "--step", ""], "There is no method ''"),
         (
             [*COMPRESS, "--step", "quant.kmeans_share:bits=99"],

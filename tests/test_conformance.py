@@ -110,7 +110,7 @@ def test_excuses_are_reasons_and_are_printed(name):
     for check, why in METHODS[name].excused.items():
         assert check in CHECKS
         assert len(why) > 20
-        assert f"- `{name}` is not checked for *{check}*: {why}." in docs.table()
+        assert f"- `{name}` is not checked for *{check}*: {why}." in docs.methods_table()
 
 
 @each_knob
@@ -161,7 +161,7 @@ def test_the_control_shows_the_default_unrounded(name, key, knob):
 
 @each_knob
 def test_has_a_row_in_the_table(name, key, knob):
-    rows = [r for r in docs.table().splitlines() if f"| `{key}` | {docs.escaped(str(knob))} |" in r]
+    rows = [r for r in docs.methods_table().splitlines() if f"| `{key}` | {docs.escaped(str(knob))} |" in r]
     assert any(docs.escaped(knob.help) in r and r.replace(r"\|", "").count("|") == 7 for r in rows)
 
 

@@ -59,7 +59,7 @@ made = [make(n, k) for n, k in knobs_of(methods()["quant.toy"]).items()]
 print([type(widget).__name__ + ":" + str(widget.value) for widget in made])
 """
 AXIS = "from workbench.experiment.sweep import axis; print(axis('quant.toy', 3))"
-ROWS = "from workbench import docs; print([r for r in docs.table().splitlines() if 'toy' in r.lower()])"
+ROWS = "from workbench import docs; print([r for r in docs.methods_table().splitlines() if 'toy' in r.lower()])"
 
 
 @pytest.fixture(scope="module")

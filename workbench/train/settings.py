@@ -82,6 +82,8 @@ _RECOMMENDED = {
     ("lenet5_1998", "mnist"): replace(_MNIST, epochs=16),
     ("vgg_small", "cifar10"): replace(_CIFAR, epochs=24),
     ("mobilenet_v2", "cifar10"): replace(_CIFAR, epochs=26, precision="float32"),
+    ("resnet20", "shapes"): replace(_CIFAR, epochs=20),
+    ("mobilenet_v1:0.25", "shapes"): replace(_CIFAR, epochs=30, precision="float32"),
 }
 
 
