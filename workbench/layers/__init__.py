@@ -14,11 +14,10 @@ from torch import nn
 
 from ..core.errors import FileError
 from .activations import QuantizedInput, bare
+from .chain import ConvChain
 from .factorised import FactorisedConv2d, FactorisedLinear
 
-LAYERS: dict[str, type[FactorisedLinear] | type[FactorisedConv2d]] = {
-    cls.__name__: cls for cls in (FactorisedLinear, FactorisedConv2d)
-}
+LAYERS: dict[str, Any] = {cls.__name__: cls for cls in (FactorisedLinear, FactorisedConv2d, ConvChain)}
 
 ADOPTED = "_adopted_by_workbench"
 """An attribute of every adopted network, another value for each adoption: code with the same tree of modules may

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_LIMIT = 2**16  # of any one size read from a file
+from .plain import padding_of, sizes
 
 
 class FactorisedLinear(nn.Module):
@@ -29,8 +29,7 @@ class FactorisedLinear(nn.Module):
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> FactorisedLinear:
-        sizes = _sizes(spec["sizes"], 3)
-        return cls(*sizes, bias=bool(spec["bias"]))
+        return cls(*sizes(spec["sizes"], 3), bias=bool(spec["bias"]))
 
     def product(self) -> Tensor:
         """The weight of the one layer that computes the same: (out, in)."""
@@ -75,9 +74,9 @@ class FactorisedConv2d(nn.Module):
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> FactorisedConv2d:
-        cin, rank, cout = _sizes(spec["sizes"], 3)
-        kernel, stride, dilation = (_sizes(spec[k], 2) for k in ("kernel", "stride", "dilation"))
-        padding = spec["padding"] if spec["padding"] in ("same", "valid") else _sizes(spec["padding"], 2)
+        cin, rank, cout = sizes(spec["sizes"], 3)
+        kernel, stride, dilation = (sizes(spec[k], 2) for k in ("kernel", "stride", "dilation"))
+        padding = padding_of(spec["padding"])
         mode = str(spec.get("padding_mode", "zeros"))
         with torch.device("meta"):
             like = nn.Conv2d(cin, cout, kernel, stride, padding, dilation, bias=bool(spec["bias"]), padding_mode=mode)
@@ -88,10 +87,3 @@ class FactorisedConv2d(nn.Module):
         if self.wide_first:
             return torch.einsum("or,rihw->oihw", self.second.weight[:, :, 0, 0], self.first.weight)
         return torch.einsum("orhw,ri->oihw", self.second.weight, self.first.weight[:, :, 0, 0])
-
-
-def _sizes(raw: Any, n: int) -> tuple[int, ...]:
-    sizes = tuple(raw)
-    if len(sizes) != n or not all(type(s) is int and 0 <= s <= _LIMIT for s in sizes):
-        raise ValueError(f"{n} sizes in [0, {_LIMIT}] expected, got {raw!r}")
-    return sizes

@@ -8,19 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...core.compressed import Compressed, Layer
+from ...core.compressed import Layer
 from ...core.context import Context
 from ...core.errors import WorkbenchError
 from ...core.knob import knob
 from ...core.memo import remember
-from ...core.method import ModelMethod, chosen
-from ...core.order import FACTORS
 from ...layers.factorised import FactorisedConv2d, FactorisedLinear
-from ...layers.swap import fixtures
+from .._factors import GROUPED, NO_FEWER, FactorMethod, Found, is_grouped
+from ._ranks import rank_of_energy, rank_of_share
 
 
 @dataclass(frozen=True)
-class Tsvd(ModelMethod):
+class Tsvd(FactorMethod):
     """Keep the k leading singular directions of each weight matrix and store the two factors.
 
     A linear layer m x n becomes n -> k -> m. A convolution is read as a matrix: `kernel_first` gives k kernels of
@@ -30,10 +29,8 @@ class Tsvd(ModelMethod):
 
     title = "Truncated SVD"
     citation = "Eckart, Young 1936; Denton, Zaremba, Bruna, LeCun, Fergus 2014, arXiv:1404.0736"
-    sets = FACTORS
     axis = "rank_share"
     neutral = {"rank_share": 1.0}
-    grows = True
 
     choose: str = knob("rank_share", "what fixes the rank", choices=("rank_share", "energy"))
     rank_share: float = knob(0.25, "kept rank over full rank", low=0.01, high=1.0, log=True)
@@ -42,38 +39,22 @@ class Tsvd(ModelMethod):
         "kernel_first", "which factor of a convolution has the kernel", choices=("kernel_first", "kernel_last")
     )
 
-    def apply(self, model: Compressed, context: Context) -> Compressed:
-        targets, fixed = chosen(self, model, context), fixtures(model.network, context.input_shape)
-        for i, layer in enumerate(targets):
-            context.progress(f"{self.title}: {layer.name}", i / len(targets))
-            if layer.name in fixed:
-                model.note(f"{self.id()} left {layer.name} whole: {fixed[layer.name]}.")
-            else:
-                self.at(layer.name, context)._factorise(model, layer)
-        return model
-
-    def _factorise(self, model: Compressed, layer: Layer) -> None:
-        module = model.network.get_submodule(layer.name)
-        if isinstance(module, nn.Conv2d) and module.groups > 1:
-            model.note(f"{self.id()} left {layer.name} whole: it is a grouped convolution.")
-            return
+    def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
+        if is_grouped(module):
+            return GROUPED
+        assert isinstance(module.weight, Tensor)
         matrix = self._matrix(module.weight.detach())
         u, s, vh = _svd(matrix)
         rank, (m, n) = self._rank(s), matrix.shape
         if rank * (m + n) >= m * n:
-            model.note(f"{self.id()} left {layer.name} whole: at rank {rank} its factors hold no fewer numbers.")
-            return
+            return f"at rank {rank} {NO_FEWER}"
         root = s[:rank].sqrt()
-        factors = self._layer(module, u[:, :rank] * root, root[:, None] * vh[:rank])
-        model.replace(layer, factors)
+        return Found(self._layer(module, u[:, :rank] * root, root[:, None] * vh[:rank]))
 
     def _rank(self, s: Tensor) -> int:
-        if self.choose == "rank_share":
-            return max(1, round(self.rank_share * s.numel()))
-        held = torch.cumsum(s.double() ** 2, 0)
-        if held[-1] == 0:
-            return 1
-        return int(torch.searchsorted(held, self.energy * held[-1] * (1 - 1e-12))) + 1
+        return (
+            rank_of_share(self.rank_share, s.numel()) if self.choose == "rank_share" else rank_of_energy(s, self.energy)
+        )
 
     def _matrix(self, weight: Tensor) -> Tensor:
         """(out, in, kh, kw) -> (out, in*kh*kw), or (out*kh*kw, in) when the kernel comes last."""
