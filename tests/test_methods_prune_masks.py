@@ -22,6 +22,7 @@ from workbench.methods.prune._schedules import share_gone
 from workbench.methods.prune.granularity_masks import GranularityMasks as Masks
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.methods.prune.magnitude_iter import MagnitudeIter
+from workbench.train.settings import TrainSettings
 
 SHAPE = (1, 10, 10)
 
@@ -278,6 +279,13 @@ def test_every_round_removes_what_the_schedule_says_and_nothing_comes_back(scope
     for a, b in itertools.pairwise([*trainer.seen, kept(model)]):
         assert not any((b[name] & ~a[name]).any() for name in a)
     assert len(model.decisions) == len(layers_of(model.network)), "only the last round's"
+
+
+def test_every_round_has_a_seed_that_a_training_takes():
+    trainer = Trainer()
+    masked(context(fit=trainer), schedule="gradual", pruning_ratio=0.5, epochs=1, rounds=40)
+    assert len(set(trainer.seeds)) == 40
+    assert all(TrainSettings(seed=seed).seed == seed for seed in trainer.seeds)
 
 
 def test_supports_of_growing_ratios_are_nested():

@@ -9,12 +9,14 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from workbench.core.compressed import Layer
+from workbench.core.compressed import Compressed, Layer
 from workbench.core.context import Context
 from workbench.core.encoded import Encoded
+from workbench.core.values import bfloat16
 from workbench.methods.quant._kmeans import Line, nearest
 from workbench.methods.quant.int8_linear import Int8Linear
 from workbench.methods.quant.kmeans_share import KmeansShare
+from workbench.storage.artifact import pack
 
 CONTEXT = Context(input_shape=(1, 8, 8))
 LAYER = Layer("fc", "linear", 0, 1)
@@ -138,3 +140,51 @@ def test_removed_weights_stay_outside_the_codebook():
     e = KmeansShare(bits=2).encode(sparse, LAYER, CONTEXT)
     assert e.values.n == sparse.values.n
     assert (np.abs(e.values.book) > 0.9).all()
+
+
+def test_bfloat16_is_torchs():
+    x = np.concatenate([weight(1000) * 10.0**e for e in (-30, -3, 0, 20)]).astype(np.float32)
+    ties = (np.arange(64, dtype=np.uint32) << 16 | 0x3F808000).view(np.float32)
+    x = np.concatenate([x, ties, -ties, np.float32([0.0, -0.0, 1.0])])
+    assert np.array_equal(bfloat16(x), torch.from_numpy(x).bfloat16().float().numpy())
+
+
+def network():
+    torch.manual_seed(1)
+    return torch.nn.Sequential(torch.nn.Linear(12, 40), torch.nn.ReLU(), torch.nn.Linear(40, 10, bias=False))
+
+
+def shared(**knobs):
+    context = Context(input_shape=(12,), per_layer=knobs.pop("per_layer", {}))
+    return KmeansShare(**knobs).apply(Compressed.of(network()), context)
+
+
+@pytest.mark.parametrize("book", ["float32", "bfloat16"])
+def test_shared_biases(book):
+    plain, model = shared(bits=3, book=book), shared(bits=3, book=book, biases="shared")
+    assert set(plain.encoded) == {"0.weight", "2.weight"}
+    assert torch.equal(plain.network[0].bias, network()[0].bias)
+    assert set(model.encoded) == {"0.weight", "0.bias", "2.weight"}
+    found, given = model.network[0].bias.detach().numpy(), network()[0].bias.detach().numpy()
+    assert len(np.unique(found)) <= 8
+    expected = Line.of(given).centres(8, "linear", np.random.default_rng(0)).astype(np.float32)
+    expected = bfloat16(expected) if book == "bfloat16" else expected
+    assert np.array_equal(found, expected[np.abs(given[:, None] - expected).argmin(1)])
+    assert torch.equal(plain.network[0].weight, model.network[0].weight)
+
+
+def test_biases_of_one_layer_alone():
+    model = shared(bits=3, per_layer={"0": {"biases": "shared", "bits": 1}})
+    assert len(model.network[0].bias.unique()) == 2
+    assert len(model.network[2].weight.unique()) == 8
+
+
+def test_short_books_and_shared_biases_take_fewer_bytes():
+    def length(**knobs):
+        return len(pack(dict(shared(bits=3, **knobs).encoded), {}, {}).data)
+
+    full, short = length(), length(book="bfloat16")
+    assert full - short == 2 * 16, "two bytes for each of two books of eight"
+    state = shared(bits=3).encoded
+    floats = Encoded.dense(network()[0].bias.detach().numpy())
+    assert length(biases="shared") < len(pack({**state, "0.bias": floats}, {}, {}).data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from workbench.core.compressed import Compressed, layers_of
 from workbench.core.encoded import Encoded
-from workbench.core.values import TERNARY, Codebook, FixedPoint, Floats, Levels, ProductCodes
+from workbench.core.values import TERNARY, Codebook, FixedPoint, Floats, Levels, ProductCodes, bfloat16
 from workbench.layers.tied import Latent, held
 
 
@@ -194,6 +196,24 @@ def test_a_binary_scale_stays_a_power_of_two(factor: float) -> None:
     values = model.encoded["linear.weight"].values
     assert values.scale[0] == 2 ** (-5 + round(np.log2(factor)))
     assert np.array_equal(values.codes, before)
+    assert _agrees(model)
+
+
+def test_a_short_book_stays_short_and_learns_all_the_same() -> None:
+    given = _encodings((6, 16))["kept book"]
+    book = bfloat16(given.values.book)
+    model = _model("linear", given.with_values(replace(given.values, book=book, short=True)))
+    with held(model):
+        real = model.network.linear.parametrizations.weight.original
+        with torch.no_grad():
+            real.mul_(1.003)  # too little for some of them to move
+        wanted = torch.cat([torch.zeros(1), real.detach().bfloat16().float()])
+        assert set(model.network.linear.weight.unique().tolist()) <= set(wanted.tolist())
+        model.network(torch.randn(3, 2, 4, 4)).square().sum().backward()
+        assert float(real.grad.abs().sum()) > 0
+    values = model.encoded["linear.weight"].values
+    assert values.short and np.array_equal(values.book, bfloat16(values.book))
+    assert np.array_equal(values.codes, given.values.codes)
     assert _agrees(model)
 
 

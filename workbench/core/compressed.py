@@ -58,16 +58,19 @@ class Compressed:
         assert isinstance(weight, Tensor)
         return weight.detach()
 
-    def stored(self, layer: Layer) -> Encoded:
-        """How the layer's weight is stored now."""
-        known = self.encoded.get(layer.tensor)
-        return Encoded.dense(self.weight(layer).cpu().numpy()) if known is None else known
+    def stored(self, part: Layer | str) -> Encoded:
+        """How a layer's weight, or a parameter by its name (`fc1.bias`), is stored now."""
+        known = self.encoded.get(_tensor(part))
+        return Encoded.dense(self._parameter(part).cpu().numpy()) if known is None else known
 
-    def store(self, layer: Layer, encoded: Encoded) -> None:
-        """From now on the layer is stored so, and runs with what that decodes to."""
-        self.encoded[layer.tensor] = encoded
+    def store(self, part: Layer | str, encoded: Encoded) -> None:
+        """From now on the layer's weight, or the parameter, is stored so, and runs with what that decodes to."""
+        self.encoded[_tensor(part)] = encoded
         with torch.no_grad():
-            self.weight(layer).copy_(torch.from_numpy(np.asarray(encoded.decode(), order="C")))
+            self._parameter(part).copy_(torch.from_numpy(np.asarray(encoded.decode(), order="C")))
+
+    def _parameter(self, part: Layer | str) -> Tensor:
+        return self.network.get_parameter(_tensor(part)).detach()
 
     def replace(self, layer: Layer, module: nn.Module) -> None:
         """`module` runs in the layer's place from now on, wherever the layer stands in the network."""
@@ -76,6 +79,10 @@ class Compressed:
     def note(self, sentence: str) -> None:
         """One more sentence; layers that were left whole for the same reason share one."""
         self.notes = with_note(self.notes, sentence)
+
+
+def _tensor(part: Layer | str) -> str:
+    return part if isinstance(part, str) else part.tensor
 
 
 def copied(network: nn.Module) -> nn.Module:

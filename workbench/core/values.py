@@ -62,10 +62,14 @@ class Floats(Values):
 
 @dataclass(frozen=True, eq=False)
 class Codebook(Values):
-    """An index per entry into shared floats. codes: (n,) in [0, k); book: (k,) float32."""
+    """An index per entry into shared floats. codes: (n,) in [0, k); book: (k,) float32.
+
+    short: every value of the book is a bfloat16, and training leaves it one.
+    """
 
     codes: Array
     book: Array
+    short: bool = False
     kind: ClassVar[str] = "codebook"
 
     @property
@@ -77,6 +81,17 @@ class Codebook(Values):
 
     def take(self, kept: Array) -> Codebook:
         return replace(self, codes=self.codes[kept])
+
+
+def bfloat16(values: Array) -> Array:
+    """The nearest floats whose lower 16 bits are zero, ties to even; finite (..., ) float32 -> float32.
+
+    A file leaves such bytes out.
+    """
+    bits = np.asarray(values, np.float32).view(np.uint32)
+    short = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    found: Array = short.view(np.float32)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

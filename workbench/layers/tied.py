@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 from ..core.compressed import Compressed
 from ..core.encoded import Encoded
 from ..core.layer import tensors_of
-from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCodes, Values
+from ..core.values import Array, Codebook, FixedPoint, Floats, Levels, ProductCodes, Values, bfloat16
 
 
 @contextmanager
@@ -100,11 +100,12 @@ class _Shared(_Tie):
         return self.book.book
 
     def forward(self, real: Tensor) -> Tensor:
-        table = torch.cat([real.new_zeros(1), real])
+        book = real + (real.detach().bfloat16().float() - real.detach()) if self.book.short else real
+        table = torch.cat([real.new_zeros(1), book])
         return table.index_select(0, self.index).reshape(self.encoded.shape)
 
     def values(self, real: Array) -> Values:
-        return replace(self.book, book=real)
+        return replace(self.book, book=bfloat16(real) if self.book.short else real)
 
 
 class _Scaled(_Tie):

@@ -160,7 +160,8 @@ class GranularityMasks(RoundsFilterMethod):
         if self.teacher_weight:
             teacher = context.lent_teacher(self.id())
             loss = taught(teacher, temperature=self.temperature, weight=self.teacher_weight)
-        own = replace(context, seed=context.generator("round", done).initial_seed())
+        seed = context.generator("round", done).initial_seed() % 2**31  # what a training takes
+        own = replace(context, seed=seed)
         return context.lent_fit(self.id())(model, own, epochs=self.epochs, learning_rate=self.learning_rate, loss=loss)
 
     def kept(self, ranked: Sequence[Ranked], quota: Quota, context: Context) -> list[Tensor]:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ...core.compressed import Compressed, Layer
@@ -61,27 +59,15 @@ class StraightThroughMethod(EndsMethod):
             model = self.trained(model, jobs, context)
         for i, job in enumerate(jobs):
             context.progress(f"{self.title}: {job.tensor}", i / len(jobs))
-            _put(model, job.tensor, job.final(_stored(model, job.tensor)))
+            model.store(job.tensor, job.final(model.stored(job.tensor)))
         return model
 
     def trained(self, model: Compressed, jobs: Sequence[Job], context: Context) -> Compressed:
         """`model` with weights that learnt to be quantized, not yet quantized."""
         fit = context.lent_fit(self.id())
         for job in jobs:
-            model.encoded[job.tensor] = job.latent(_stored(model, job.tensor))
+            model.encoded[job.tensor] = job.latent(model.stored(job.tensor))
         return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate)
-
-
-def _stored(model: Compressed, tensor: str) -> Encoded:
-    """How the tensor is stored now; its values are floats."""
-    known = model.encoded.get(tensor)
-    return Encoded.dense(model.network.get_parameter(tensor).detach().cpu().numpy()) if known is None else known
-
-
-def _put(model: Compressed, tensor: str, encoded: Encoded) -> None:
-    model.encoded[tensor] = encoded
-    with torch.no_grad():
-        model.network.get_parameter(tensor).copy_(torch.from_numpy(np.ascontiguousarray(encoded.decode())))
 
 
 class Job(NamedTuple):
