@@ -83,7 +83,7 @@ _RECOMMENDED = {
     ("vgg_small", "cifar10"): replace(_CIFAR, epochs=24),
     ("mobilenet_v2", "cifar10"): replace(_CIFAR, epochs=26, precision="float32"),
     ("resnet20", "shapes"): replace(_CIFAR, epochs=20),
-    ("mobilenet_v1:0.25", "shapes"): replace(_CIFAR, epochs=30, precision="float32"),
+    ("densenet_small", "shapes"): replace(_CIFAR, epochs=16),
 }
 
 
