@@ -262,7 +262,7 @@ def test_the_step_is_filled_and_the_table_says_why(app):
     assert app.state.recipe.steps == (made().step,) and app.live.asked[-1][:2] != ("show", None)
     table = next(x.value for x in inside(app.widget, w.HTML) if "<table" in x.value)
     assert table.count("<tr>") == 5 and "left alone" in table and "tied to fc1" in table
-    assert "&lt;b&gt;9 points" in table and "loses 3.0 points" in table and "100 validation images" in table
+    assert "&lt;b&gt;9 points" in table and "loses 3 points (measured" in table and "100 validation images" in table
     lines = json.loads(chart(app, "when each layer alone is compressed, one line").figure)["data"]
     assert lines[-1]["name"] == "chosen for its layer" and len(lines[-1]["x"]) == 3
     app.state.turn("pruning_ratio", 0.7)

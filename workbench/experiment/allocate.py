@@ -118,4 +118,5 @@ def _lost(found: Sensitivity, point: SensitivityPoint) -> float:
 
 def _points(share: float) -> str:
     """A loss of accuracy in words; a gain is no loss."""
-    return "nothing" if share <= 0 else f"{100 * share:.2g} points"
+    number = f"{100 * share:.2g}"
+    return "nothing" if share <= 0 else f"{number} point" if number == "1" else f"{number} points"

@@ -319,19 +319,21 @@ class Live:
     def _scan(self, recipe: Recipe, step: int, progress: Progress) -> Sensitivity:
         """The finished scan; Sensed on the way."""
         subject = self._subject(recipe, progress)
-        wanted = scan_of(recipe.steps[step])
-        alone = recipe.with_steps(wanted)
+        alone = recipe.with_steps(scan_of(recipe.steps[step]))
         key = alone.key, subject.fingerprint
-        known = self._scans.get(key) or (self._store and self._store.get_sensitivity(alone, subject.fingerprint))
-        if known is None:
-            for known in scan(wanted, subject, seed=recipe.seed, progress=progress):
-                self._notify(Sensed(known))
+        found = self._scans.get(key)
+        if found is None and self._store is not None:
+            found = self._store.get_sensitivity(alone, subject.fingerprint)
+        if found is None:
+            for found in scan(alone.steps[0], subject, seed=recipe.seed, progress=progress):
+                self._notify(Sensed(found))
+            assert found is not None
             if self._store is not None:
-                self._store.put_sensitivity(alone, known, subject.fingerprint)
+                self._store.put_sensitivity(alone, found, subject.fingerprint)
         else:
-            self._notify(Sensed(known))
-        self._scans[key] = known
-        return known
+            self._notify(Sensed(found))
+        self._scans[key] = found
+        return found
 
     def _compressed(self, recipe: Recipe, subject: Subject, progress: Progress) -> Compressed:
         if self._latest is None or self._latest[0] != recipe.key:

@@ -58,10 +58,10 @@ class Sensed(NamedTuple):
 
 
 class Allocated(NamedTuple):
-    """Every layer's value for one step of the recipe, chosen from its sensitivity."""
+    """Every layer's value for one step of the recipe, by its place, chosen from its sensitivity."""
 
     recipe: Recipe
-    index: int
+    step: int
     allocation: Allocation
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ..core.knob import spelled
 from ..core.records import Allocation
-from .theme import points
 
 
 class AllocationView(NamedTuple):
@@ -17,19 +16,25 @@ class AllocationView(NamedTuple):
     sentence: str
 
 
-def view(made: Allocation | None, *, images: int = 0) -> AllocationView:
-    """images: how many it was measured on. None: nothing was chosen yet."""
+def view(made: Allocation | None, *, images: int = 0, trains: bool = False) -> AllocationView:
+    """images: how many it was measured on; trains: whether the recipe will train. None: nothing was chosen."""
     if made is None:
         return AllocationView(("", "", ""), (), "")
     kind = type(made.step.knobs[made.knob])
     rows = tuple((c.layer, "left alone" if c.value is None else spelled(kind(c.value)), c.reason) for c in made.choices)
-    return AllocationView(("layer", made.knob.replace("_", " "), "why"), rows, _sentence(made, images))
+    return AllocationView(("layer", made.knob.replace("_", " "), "why"), rows, _sentence(made, images, trains))
 
 
-def _sentence(made: Allocation, images: int) -> str:
-    each = f"Tolerated for each layer alone: {100 * made.tolerance:.2g} points. "
+def _sentence(made: Allocation, images: int, trains: bool) -> str:
+    each = f"Tolerated for each layer alone: {_amount(made.tolerance)}."
     if made.lost is None:
-        return each.rstrip()
-    trained = " before its steps train" if made.step.knobs.get("epochs") else ""
-    now = "loses nothing" if made.lost <= 0 else f"loses {points(-made.lost).lstrip('−')}"
-    return f"{each}All together, the whole recipe {now}{trained} (measured on the {images:,} validation images)."
+        return each
+    now = "loses nothing" if made.lost <= 0 else f"loses {_amount(made.lost)}"
+    when = ", before anything is trained" if trains else ""
+    return f"{each} All together, the whole recipe {now}{when} (measured on the {images:,} validation images)."
+
+
+def _amount(share: float) -> str:
+    """A share as `1 point`, `0.28 points`."""
+    number = f"{100 * share:.2g}"
+    return f"{number} point" if number == "1" else f"{number} points"

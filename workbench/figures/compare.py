@@ -90,6 +90,7 @@ def figure(view: CompareView, *, dark: bool = False) -> go.Figure:
         "annotations": notes,
         "hovermode": "closest",
         "margin": {"t": 96},
+        "legend": {"y": -0.2},
     }
     return blank(TITLE, view.sentence, dark=dark, height=440 + 22 * (len(view.curves) + 2), data=traces, layout=layout)
 
@@ -208,7 +209,12 @@ def _answers(
 
 def _means(found: Comparison, names: Mapping[str, str]) -> Table:
     """One number for a whole curve: how much smaller, how much better, and the mean."""
-    head = ("", "bytes at equal accuracy", "accuracy at equal bytes", "mean accuracy over the sizes that all reach")
+    head = (
+        "",
+        "bytes at equal accuracy (− is smaller)",
+        "accuracy at equal bytes (+ is better)",
+        "mean accuracy over the sizes that all reach",
+    )
 
     def row(curve: str) -> tuple[str, ...]:
         if curve == found.baseline:

@@ -62,8 +62,8 @@ class Events:
                 state.pair = pair
             case Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (state.network, state.dataset):
                 state.sensitivity = sensitivity
-            case Allocated(recipe, index, made):
-                state.take(recipe, index, made)
+            case Allocated(recipe, step, made):
+                state.take(recipe, step, made)
             case Compared(network, found) if (network, found.dataset) == (state.network, state.dataset):
                 state.comparison = found
             case Trained(training) if state.training is not None and state.training.outcome == RUNNING:

@@ -8,6 +8,7 @@ import ipywidgets as w
 
 from ...core.knob import Knob
 from ...figures import allocation as figure
+from ..choices import trains
 from ..controls import Control
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
@@ -18,9 +19,9 @@ LOSS = Knob(
     1.0, "points of accuracy that may be lost: 1 point is 1 image in 100", low=0.0, high=20.0, step=0.1, unit="points"
 )
 WHO = {"each layer alone": False, "all layers together": True}
-WHAT = """The strongest value that loses no more than this is chosen for every layer, and becomes the layer's own value.
-Each layer alone: read off the lines above; the losses of several layers add up. All together: values are tried until
-the whole recipe loses no more than this."""
+WHAT = """Say how much accuracy may be lost. Every layer then gets the strongest value that loses no more, as a value of
+its own. Lost by each layer alone: read off the lines above, at once, but the losses of several layers add up. Lost by
+all layers together: values are tried until the whole recipe loses no more."""
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
@@ -42,7 +43,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     def show() -> None:
         scan = state.sensitivity
-        table.value = _table(figure.view(state.chosen, images=scan.dense.n if scan is not None else 0))
+        images = scan.dense.n if scan is not None else 0
+        table.value = _table(figure.view(state.chosen, images=images, trains=any(map(trains, state.steps))))
 
     watch(state, offer, "steps", "active", "sensitivity", "tolerated", "together")
     when_seen(state, "sensitivity", show, "allocation", "recipe")

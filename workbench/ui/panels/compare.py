@@ -15,9 +15,9 @@ from ..state import State
 from ..widgets import Picker
 
 NAME = "compare"
-WHAT = """Every sequence of methods is one curve, made of all that was measured of it for this network and these data.
-A range in brackets is the 95 % interval: with other images of the same kind the number would lie in it 19 times out of
-20. Where two ranges overlap, more images are needed to tell the two apart."""
+WHAT = """Every sequence of methods is one curve, made of all that was measured of it for this network and these data; a
+hollow mark is a setting that another of the same curve beats. A range in brackets is the 95 % interval: such a range
+holds the true number 19 times out of 20. Where two ranges overlap, more images are needed to tell the two apart."""
 AGAINST = "The curve that the others are compared with in the last table"
 
 

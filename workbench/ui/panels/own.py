@@ -8,7 +8,7 @@ import ipywidgets as w
 
 from ...core.knob import Knob, Value, spelled
 from ...core.recipe import Step
-from ..choices import local_knobs
+from ..choices import Choices, local_knobs
 from ..controls import Control
 from ..guard import guard, watch
 from ..state import State
@@ -79,7 +79,8 @@ def panel(state: State) -> w.VBox:
     clear.on_click(guard(state, lambda _button: state.clear_own()))
 
     def why_not(layer: str) -> str:
-        return state.choices.why_not_own(state.network, state.step, layer)
+        choices: Choices = state.choices
+        return choices.why_not_own(state.network, state.step, layer)
 
     picker = layer_picker(state, "Own values for one layer", "no layer picked", why_not, HELP)
     box = w.VBox([picker, listed, clear]).add_class("wb-own-values")
