@@ -32,7 +32,7 @@ def kept_anywhere(scores: Sequence[Tensor], removed: int, ties: Sequence[Tensor]
     gone = order[~torch.isin(places, last)][: max(0, removed)]
     keep = torch.ones(len(order), dtype=torch.bool)
     keep[gone] = False
-    return list(keep.split(counts))
+    return list(torch.split(keep, counts))
 
 
 def ascending(scores: Tensor, ties: Tensor | None = None) -> Tensor:
