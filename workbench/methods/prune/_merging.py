@@ -39,30 +39,30 @@ def merges_of(incoming: Array, outgoing: Array) -> Merges:
     incoming: (n, inputs), the bias among them; outgoing: (outputs, n).
     """
     both = np.concatenate([incoming.ravel(), outgoing.ravel()])
-    found: tuple[Array, ...] = remember(f"merges {incoming.shape}", both, lambda: _merged(incoming, outgoing.copy()))
+    found: tuple[Array, ...] = remember(f"merges {incoming.shape}", both, lambda: _merged(incoming, outgoing.T.copy()))
     return Merges(found[0], found[1], found[2], float(found[3]))
 
 
 def _merged(w: Array, a: Array) -> tuple[Array, ...]:
-    """Distances never change, so each neuron's nearest is looked for again only when it has gone."""
+    """a: (n, outputs). Distances never change, so each neuron's nearest is looked for again only when it has gone."""
     near = torch.from_numpy(w)
     far = (torch.cdist(near, near, compute_mode="donot_use_mm_for_euclid_dist") ** 2).numpy()
-    square = (a**2).mean(0)
+    square = (a**2).mean(1)
     usual = _mode((square * far)[~np.eye(len(w), dtype=bool)])
     np.fill_diagonal(far, np.inf)
-    nearest, alive = far.argmin(0), np.ones(len(w), bool)
+    nearest, alive = far.argmin(1), np.ones(len(w), bool)
     steps = []
     for _ in range(len(w) - 1):
         left = np.flatnonzero(alive)
-        cost = square[left] * far[nearest[left], left]
+        cost = square[left] * far[left, nearest[left]]
         j = int(left[cost.argmin()])
         i = int(nearest[j])
         steps.append((j, i, cost.min()))
-        a[:, i] += a[:, j]
-        square[i] = (a[:, i] ** 2).mean()
-        alive[j], far[j] = False, np.inf
+        a[i] += a[j]
+        square[i] = (a[i] ** 2).mean()
+        alive[j], far[:, j] = False, np.inf
         lost = np.flatnonzero(alive & (nearest == j))
-        nearest[lost] = far[:, lost].argmin(0)
+        nearest[lost] = far[lost].argmin(1)
     j_, i_, cost_ = zip(*steps, strict=True)
     return np.array(j_), np.array(i_), np.array(cost_), np.array(usual)
 
