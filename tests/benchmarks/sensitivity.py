@@ -113,11 +113,13 @@ def main() -> None:
     arguments.add_argument("--method", default="prune.magnitude_iter")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--repeat", type=int, default=1, help="use the split's images so many times over")
+    arguments.add_argument("--images", type=int, help="only the first so many images of the split")
     arguments.add_argument("--threads", type=int, default=2)
     asked = arguments.parse_args()
     torch.set_num_threads(asked.threads)
     network, given = the_network(asked.network, asked.dataset), load_dataset(asked.dataset).split(asked.split)
-    batch = Batch(given.images.repeat(asked.repeat, 1, 1, 1), given.labels.repeat(asked.repeat))
+    images, labels = given.images[: asked.images], given.labels[: asked.images]
+    batch = Batch(images.repeat(asked.repeat, 1, 1, 1), labels.repeat(asked.repeat))
     layers = [layer.name for layer in layers_of(network)]
     print(f"{asked.network} on {asked.dataset} ({asked.split}, {len(batch.images)} images), {asked.method},")
     print(f"{len(layers)} layers x {len(LEVELS)} levels, torch {torch.__version__}, {asked.threads} threads")
