@@ -8,13 +8,19 @@ from visiting import Visit
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
+def measured(visit) -> None:
+    """Wait for the setting's own measurement; its curve may go on."""
+    visit.page.locator(".wb-tile.wb-measured").first.wait_for()
+
+
 @pytest.fixture(scope="module")
 def visit(server, browser):
     made = Visit(browser, server.url)
     made.page.set_default_timeout(60_000)
     made.page.locator(".wb-chart[data-drawn]").first.wait_for(timeout=120_000)
     made.pick("2. Network", "lenet5_1998")
-    made.ready()
+    made.page.locator(".wb-help", has_text="61,706 parameters").wait_for()
+    measured(made)
     yield made
     made.context.close()
 
@@ -27,9 +33,9 @@ def test_a_layer_gets_its_own_value(visit):
     visit.slider("pruning ratio at fc1").wait_for()
     visit.type("pruning ratio at fc1", 0.8)
     page.locator(".wb-own-list", has_text="fc1: 0.8").wait_for()
-    visit.ready()
+    measured(visit)
     assert visit.readout("pruning ratio") == "0.5"
-    assert page.locator(".legend text", has_text="Magnitude pruning (own values)").count() == 1
+    page.locator(".legend text", has_text="Magnitude pruning (own values)").wait_for()
 
 
 def test_an_own_value_that_makes_no_sense_is_answered_beside_it(visit):
@@ -57,7 +63,6 @@ def test_every_layers_value_is_chosen_from_the_sensitivity(visit):
     assert all(0 <= float(row[1]) <= 0.99 and row[2] for row in rows)
     listed = page.locator(".wb-own-list").inner_text()
     assert all(f"{layer}: {value}" in listed for layer, value, _ in rows)
-    visit.ready()
     page.locator(".legend text", has_text="chosen for its layer").wait_for()
     assert "the whole recipe loses" in page.locator(".wb-allocation").inner_text()
 
@@ -66,7 +71,6 @@ def test_everything_is_cleared(visit):
     visit.page.get_by_role("button", name="Clear all own values").click()
     visit.page.locator(".wb-allocation table").wait_for(state="detached")
     assert not visit.page.get_by_label("own pruning ratio at fc1").is_checked()
-    visit.ready()
 
 
 def test_a_recovery_is_offered_or_says_why_not(visit):
@@ -77,13 +81,13 @@ def test_a_recovery_is_offered_or_says_why_not(visit):
     page.get_by_role("button", name="2. Fine-tuning").wait_for()
     page.get_by_role("button", name="Remove step").click()
     visit.slider("pruning ratio").wait_for()
-    visit.ready()
 
 
 def test_what_was_measured_is_compared(visit):
     page = visit.page
     visit.pick("3. Method", "quant.kmeans_share")
-    visit.ready()
+    visit.slider("bits (bit)").wait_for()
+    measured(visit)
     visit.look("Compare")
     page.locator("text=Whole curves, against Magnitude pruning").wait_for()
     page.get_by_label("Baseline").select_option("quant.kmeans_share")

@@ -3,7 +3,8 @@ const CONTROLS = ".noUi-handle, .wb-knobs select, .wb-knobs input[type=checkbox]
 
 function nameOf(control) {
   const row = control.closest(".widget-inline-hbox");
-  return row?.querySelector(".widget-label")?.textContent.trim() || "";
+  // A checkbox has its own label beside it, and here a space of no width that would take its place.
+  return row?.querySelector(".widget-label")?.textContent.replaceAll("\u200b", "").trim() || "";
 }
 
 function label(root) {
