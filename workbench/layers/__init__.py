@@ -15,9 +15,12 @@ from torch import nn
 from ..core.errors import FileError
 from .activations import QuantizedInput, bare
 from .chain import ConvChain
+from .circulant import CirculantLinear
 from .factorised import FactorisedConv2d, FactorisedLinear
+from .separable import SeparableConv2d
 
-LAYERS: dict[str, Any] = {cls.__name__: cls for cls in (FactorisedLinear, FactorisedConv2d, ConvChain)}
+_OWN = (FactorisedLinear, FactorisedConv2d, ConvChain, CirculantLinear, SeparableConv2d)
+LAYERS: dict[str, Any] = {cls.__name__: cls for cls in _OWN}
 
 ADOPTED = "_adopted_by_workbench"
 """An attribute of every adopted network, another value for each adoption: code with the same tree of modules may
