@@ -56,7 +56,7 @@ def test_fine_tuning_recovers_and_keeps_what_was_removed():
             return float(nn.functional.cross_entropy(model.network(seen.images[:]), seen.labels))
 
     pruned = made("prune.magnitude_iter:pruning_ratio=0.8")
-    tuned = made("prune.magnitude_iter:pruning_ratio=0.8", "recover.finetune:epochs=2")
+    tuned = made("prune.magnitude_iter:pruning_ratio=0.8", "recover.finetune:epochs=5,learning_rate=0.003")
     assert loss(tuned) < loss(pruned) / 2
     for name, encoded in pruned.encoded.items():
         assert np.array_equal(encoded.keep, tuned.encoded[name].keep)
