@@ -9,7 +9,7 @@ import pytest
 import tensorly
 import torch
 import torch.nn.functional as F
-from tensorly.decomposition import partial_tucker
+from tensorly.decomposition import parafac, partial_tucker
 from torch import nn
 
 from workbench.core.compressed import Compressed, layers_of
@@ -244,6 +244,27 @@ def test_the_error_falls_with_rank_sweeps_and_starts():
     assert error(rank=2) > error(rank=8) > error(rank=30)
     assert error(sweeps=1) > error(sweeps=5) > error(sweeps=40)
     assert error(starts=4) <= error(starts=2) <= error(starts=1)
+
+
+@pytest.mark.parametrize("sizes", [(10, 6, 3, 5), (7, 9, 9), (5, 4, 2, 3, 2)])
+@pytest.mark.parametrize("ridge", [1e-9, 1e-3])
+def test_sweeps_are_those_of_tensorly(sizes, ridge):
+    w = random(*sizes).double()
+    w /= w.norm()
+    factors = [random(n, 4, seed=n).double() for n in sizes]
+    (_, theirs), errors = parafac(
+        w.numpy(),
+        4,
+        n_iter_max=6,
+        init=(np.ones(4), [f.numpy().copy() for f in factors]),
+        l2_reg=ridge,
+        tol=0,
+        return_errors=True,
+    )
+    for expected in errors:
+        factors, error = _tensors._sweep(w, factors, ridge)
+        assert error == pytest.approx(expected, abs=1e-9)
+    assert all(np.allclose(mine, other, atol=1e-8) for mine, other in zip(factors, theirs, strict=True))
 
 
 def test_the_same_seed_gives_the_same_components_and_another_gives_others():

@@ -1,7 +1,4 @@
-"""Tucker and CP decompositions by tensorly, stopped between sweeps when nobody wants them any more.
-
-tensorly is imported where it is first used: with scipy it takes longer to load than most layers take to decompose.
-"""
+"""Tucker and CP decompositions of kernels, stopped between sweeps when nobody wants them any more."""
 
 from __future__ import annotations
 
@@ -44,39 +41,42 @@ class Components(NamedTuple):
 
 
 def spectra(weight: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """(directions, singular values) of the unfoldings along outputs and inputs, float64: (n, k), (k,); remembered."""
+    """(directions, singular values) of the unfoldings along outputs and inputs, float64: (n, n), (n,); remembered."""
 
     def compute() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        unfolded = (weight.double().flatten(1), weight.double().transpose(0, 1).flatten(1))
-        out, into = (torch.linalg.svd(matrix, full_matrices=False)[:2] for matrix in unfolded)
-        return out, into
+        wide = weight.double()
+        return _spectrum(wide), _spectrum(wide.transpose(0, 1))
 
     return remember("spectra of both modes", np.asarray(weight), compute)
+
+
+def _spectrum(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Left singular vectors and values of the unfolding along the first mode, descending, through its Gram matrix."""
+    unfolded = tensor.flatten(1)
+    squares, directions = torch.linalg.eigh(unfolded @ unfolded.T)
+    return directions.flip(1), squares.flip(0).clamp_min(0).sqrt()
 
 
 def tucker2(weight: Tensor, ranks: tuple[int, int], check: Check) -> Tucker:
     """The decomposition along outputs and inputs alone, by HOOI from the HOSVD's start; remembered.
 
-    weight: (out, in, kh, kw); ranks: of outputs and inputs. (De Lathauwer, De Moor, Vandewalle 2000.)
+    weight: (out, in, kh, kw); ranks: of outputs and inputs. Each sweep takes the leading directions of one side given
+    the other's (De Lathauwer, De Moor, Vandewalle 2000).
     """
 
     def compute() -> Tucker:
-        from tensorly import backend_context
-        from tensorly.decomposition import partial_tucker
-
-        tensor = weight.double()
-        factors = [u[:, :rank] for (u, _), rank in zip(spectra(weight), ranks, strict=True)]
-        core, last = torch.einsum("oihw,op,iq->pqhw", tensor, *factors), float("inf")
-        with backend_context("pytorch", local_threadsafe=True):
-            for _ in range(_SWEEPS if float(tensor.norm()) else 0):
-                check()
-                (core, factors), errors = partial_tucker(
-                    tensor, list(ranks), modes=[0, 1], init=(core, factors), n_iter_max=1
-                )
-                if last - float(errors[-1]) < _SETTLED:
-                    break
-                last = float(errors[-1])
-        return Tucker(core.float(), factors[0].float(), factors[1].float())
+        wide, norm = weight.double(), float(weight.double().norm())
+        out, into = (u[:, :rank] for (u, _), rank in zip(spectra(weight), ranks, strict=True))
+        last = 0.0
+        for _ in range(_SWEEPS):
+            check()
+            out = _spectrum(torch.einsum("oihw,iq->oqhw", wide, into))[0][:, : ranks[0]]
+            into, s = _spectrum(torch.einsum("oihw,op->iphw", wide, out))
+            into, held = into[:, : ranks[1]], float(s[: ranks[1]].norm())
+            if held - last <= _SETTLED * norm:
+                break
+            last = held
+        return Tucker(torch.einsum("oihw,op,iq->pqhw", wide, out, into).float(), out.float(), into.float())
 
     return remember(f"tucker2 {ranks}", np.asarray(weight), compute)
 
@@ -84,8 +84,8 @@ def tucker2(weight: Tensor, ranks: tuple[int, int], check: Check) -> Tucker:
 def cp(tensor: Tensor, rank: int, *, seed: int, starts: int, sweeps: int, ridge: float, check: Check) -> Components:
     """The best of several runs of alternating least squares from random starts; remembered.
 
-    tensor: two modes or more; ridge: added to the normal equations of a tensor of norm 1, so that components that
-    grow against each other stay finite.
+    tensor: (out, in, ...) of three modes or more; ridge: added to the normal equations of a tensor of norm 1, so that
+    components that grow against each other stay finite.
     """
 
     def compute() -> Components:
@@ -104,27 +104,62 @@ def cp(tensor: Tensor, rank: int, *, seed: int, starts: int, sweeps: int, ridge:
 
 def _als(tensor: Tensor, rank: int, generator: torch.Generator, sweeps: int, ridge: float, check: Check) -> Components:
     """One run; it ends early when a sweep gains next to nothing, or when components outgrow what floats can cancel."""
-    from tensorly import backend_context
-    from tensorly.decomposition import parafac
-
     factors = [torch.randn(n, rank, generator=generator, dtype=torch.float64) for n in tensor.shape]
-    ones, error, gain = torch.ones(rank, dtype=torch.float64), math.inf, math.inf
-    with backend_context("pytorch", local_threadsafe=True):
-        for _ in range(sweeps):
-            check()
-            try:
-                (_, found), errors = parafac(
-                    tensor, rank, n_iter_max=1, init=(ones, factors), l2_reg=ridge, tol=0, return_errors=True
-                )
-            except torch.linalg.LinAlgError:  # components alike to the last digit; what there is stands
-                break
-            new = float(errors[-1])
-            if not (math.isfinite(new) and float(_norms(found).max()) < _MOST):
-                break
-            factors, gain, error = list(found), error - new, new
-            if gain < _SETTLED:
-                break
+    error = gain = math.inf
+    for _ in range(sweeps):
+        check()
+        try:
+            found, new = _sweep(tensor, factors, ridge)
+        except torch.linalg.LinAlgError:  # components alike to the last digit; what there is stands
+            break
+        if not (math.isfinite(new) and float(_norms(found).max()) < _MOST):
+            break
+        factors, gain, error = found, error - new, new
+        if gain < _SETTLED:
+            break
     return _judged(tensor, factors, gain)
+
+
+def _sweep(tensor: Tensor, factors: Sequence[Tensor], ridge: float) -> tuple[list[Tensor], float]:
+    """Every factor once, the best given the others; and the error after it. tensor: of norm 1.
+
+    The kernel's modes are small: the tensor is multiplied with the two others once each, and they share the result.
+    """
+    out, into, *kernel = factors
+    sides, matrix = tensor.shape[2:], tensor.flatten(1)
+    inner = _components(kernel).flatten(0, -2)
+    out = _solved(matrix @ (into[:, None] * inner).flatten(0, 1), [into, *kernel], ridge)
+    partial = (matrix.T @ out).unflatten(0, (len(into), -1))
+    into = _solved((partial * inner).sum(1), [out, *kernel], ridge)
+    rest = (partial * into[:, None]).sum(0).unflatten(0, sides)
+    for i in range(len(kernel)):
+        others = [factor for j, factor in enumerate(kernel) if j != i]
+        moved = rest.movedim(i, 0)
+        against = (moved * _components(others)).flatten(1, -2).sum(1) if others else moved
+        kernel[i] = _solved(against, [out, into, *others], ridge)
+    found = [out, into, *kernel]
+    squared = 1 - 2 * (kernel[-1] * against).sum() + _grams(found).sum()
+    return found, math.sqrt(max(0.0, float(squared)))
+
+
+def _solved(against: Tensor, others: Sequence[Tensor], ridge: float) -> Tensor:
+    """The factor of the normal equations. against: (size, rank), the tensor times the other factors."""
+    gram = _grams(others) + ridge * torch.eye(against.shape[1], dtype=against.dtype)
+    solution: Tensor = torch.linalg.solve(gram, against.T)
+    return solution.T
+
+
+def _grams(factors: Sequence[Tensor]) -> Tensor:
+    """Inner products of the components, (rank, rank)."""
+    return torch.stack([factor.T @ factor for factor in factors]).prod(0)
+
+
+def _components(factors: Sequence[Tensor]) -> Tensor:
+    """The components, not yet summed. factors: (size, rank) each -> (size, size, ..., rank)."""
+    whole = factors[0]
+    for factor in factors[1:]:
+        whole = whole.unsqueeze(-2) * factor
+    return whole
 
 
 def _judged(tensor: Tensor, factors: list[Tensor], gain: float) -> Components:
@@ -143,5 +178,4 @@ def _norms(factors: Sequence[Tensor]) -> Tensor:
 
 def composed(factors: Sequence[Tensor]) -> Tensor:
     """The sum of the components. factors: (size, rank) each -> (size, size, ...)."""
-    letters = "abcdefgh"[: len(factors)]
-    return torch.einsum(",".join(f"{x}r" for x in letters) + "->" + letters, *factors)
+    return _components(factors).sum(-1)
