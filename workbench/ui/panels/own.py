@@ -58,7 +58,8 @@ class OwnValue:
         tick.observe(guard(state, self._ticked), "value")
 
         def turned(value: Value) -> None:
-            state.turn_at(layer, name, value)
+            if tick.value:  # hidden, the control may still answer to what it was made with
+                state.turn_at(layer, name, value)
 
         owner = state.step.method
         return tick, Control(name, self._knob, guard(state, turned), state.refuse, owner=owner, place=f" at {layer}")

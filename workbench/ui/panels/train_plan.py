@@ -51,9 +51,9 @@ def pickers(state: State) -> w.Box:
 def settings(state: State) -> w.VBox:
     """A few settings at once, the others behind a button."""
     knobs = {name: knob for name, knob in knobs_of(TrainSettings).items() if name not in NOT_SHOWN}
-    controls = {name: Control(name, knob, _turn(state, name), state.refuse) for name, knob in knobs.items()}
-    for name, title in TITLES.items():
-        controls[name].input.description = title
+    controls = {
+        name: Control(TITLES.get(name, name), knob, _turn(state, name), state.refuse) for name, knob in knobs.items()
+    }
     few = w.Box([controls[name].widget for name in FIRST]).add_class("wb-row")
     rest = w.Box([control.widget for name, control in controls.items() if name not in FIRST]).add_class("wb-row")
     more = w.Button(tooltip="Optimizer, schedule, augmentation and the rest")
