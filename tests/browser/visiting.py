@@ -86,6 +86,13 @@ class Visit:
         """Wait until nothing is being done."""
         self.page.locator(".wb-status", has_text="Ready:").wait_for()
 
+    def expect(self, what):
+        """An assertion that waits: the page may be drawn a moment after everything is done."""
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=20_000)
+        return expect(what)
+
     def readout(self, name: str) -> str:
         return self.field(name).input_value()
 

@@ -23,24 +23,31 @@ export default {
       problem.textContent = sentence;
       field.setAttribute("aria-invalid", String(Boolean(sentence)));
     };
+    let editing = false; // what arrives while somebody types is about something older and leaves their text alone
     const restore = () => {
+      if (editing) return;
       field.value = spelled();
       say("");
     };
-    let shown = null;
     const commit = () => {
-      if (field.value === shown || field.value === spelled()) return;
-      shown = field.value;
-      model.send({ typed: field.value });
+      if (!editing) return;
+      editing = false;
+      if (field.value === spelled()) say("");
+      else model.send({ typed: field.value });
     };
     const answered = ({ problem: sentence }) => {
-      if (sentence) say(sentence);
-      else restore();
-      shown = field.value;
+      if (!sentence) restore();
+      else if (!editing) say(sentence);
     };
+    field.addEventListener("input", () => {
+      editing = true;
+    });
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter") commit();
-      if (event.key === "Escape") restore();
+      if (event.key === "Escape") {
+        editing = false;
+        restore();
+      }
     });
     field.addEventListener("change", commit);
     field.addEventListener("focus", () => field.select());
