@@ -27,7 +27,8 @@ from workbench.core.progress import Progress
 from workbench.data import SPLITS, _cifar, _idx, cifar10, cifar100, datasets, load_dataset, mnist, set_root
 from workbench.data._download import Remote, fetch
 from workbench.data._places import own
-from workbench.experiment.live import Failed, Idle, Live, Recalled, Working
+from workbench.experiment.live import Live
+from workbench.experiment.reports import Failed, Idle, Recalled, Working
 
 SILENT = Progress()
 

@@ -17,8 +17,10 @@ from workbench.core.recipe import Recipe, Step, from_json, to_json
 from workbench.core.records import Run
 from workbench.experiment.estimate import Known
 from workbench.experiment.file import measure_file
-from workbench.experiment.live import Attributed, Decided, Failed, Idle, Live, Measured, Sampled, Sensed, Working
+from workbench.experiment.live import Live
 from workbench.experiment.pipeline import canonical, compress, plan
+from workbench.experiment.questions.attribution import AttributionQuestion
+from workbench.experiment.reports import Answered, Decided, Failed, Idle, Measured, Sampled, Sensed, Working
 from workbench.experiment.run import run
 from workbench.experiment.sensitivity import scan
 from workbench.experiment.store import Store
@@ -419,11 +421,11 @@ def test_the_report_uses_the_held_out_split(live):
 
 
 def test_an_image_is_explained_by_both_networks(live):
-    live.attribution(recipe("prune.l1_filter:pruning_ratio=0.5"), "occlusion", 3)
+    live.ask(recipe("prune.l1_filter:pruning_ratio=0.5"), AttributionQuestion("occlusion", 3))
     live.wait(60)
-    pair = kinds(live.events, Attributed)[-1].pair
+    pair = kinds(live.events, Answered)[-1].answer.value
     assert pair.dense.shape == pair.compressed.shape == (28, 28)
-    live.attribution(recipe("prune.l1_filter"), "occlusion", 99999)
+    live.ask(recipe("prune.l1_filter"), AttributionQuestion("occlusion", 99999))
     live.wait(60)
     assert kinds(live.events, Failed)[-1].sentence == "The image must be an integer in [0, 359]; got 99999."
 

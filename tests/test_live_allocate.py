@@ -9,7 +9,8 @@ import pytest
 from workbench.core.recipe import Recipe
 from workbench.experiment.allocate import allocate
 from workbench.experiment.compare import compare
-from workbench.experiment.live import Allocated, Compared, Failed, Live, Measured, Sensed
+from workbench.experiment.live import Live
+from workbench.experiment.reports import Allocated, Compared, Failed, Measured, Sensed
 from workbench.experiment.run import run
 from workbench.experiment.sensitivity import scan_of
 from workbench.experiment.store import Store

@@ -28,7 +28,8 @@ from workbench.core.progress import Progress
 from workbench.core.recipe import Recipe, Step
 from workbench.core.training import DONE, FAILED, RUNNING, STOPPED, Training
 from workbench.data import SPLITS, Dataset, load_dataset
-from workbench.experiment.live import Failed, Idle, Kept, Live, Measured, Trained, Tuned
+from workbench.experiment.live import Live
+from workbench.experiment.reports import Failed, Idle, Kept, Measured, Trained, Tuned
 from workbench.networks import build, digest_of, kept_weights, pretrained
 from workbench.train import KeptTraining, Plan, Trainer, TrainSettings, train_network
 from workbench.train.augment import moved

@@ -12,7 +12,7 @@ from ui_fakes import FakeLive, made_up
 
 from workbench.core.knob import knobs_of
 from workbench.core.recipe import Recipe
-from workbench.experiment.live import Failed, Idle, Measured, Sampled, Working
+from workbench.experiment.reports import Failed, Idle, Measured, Sampled, Working
 from workbench.figures import accuracy_bytes
 from workbench.methods import methods
 from workbench.ui.chart import Chart, PlotlyBundle

@@ -10,7 +10,7 @@ from ui_fakes import accuracy, choices, made_up
 from workbench.core.errors import WorkbenchError
 from workbench.core.recipe import Recipe
 from workbench.core.records import Sensitivity
-from workbench.experiment.live import Decided, Failed, Idle, Measured, Sampled, Sensed, Working
+from workbench.experiment.reports import Decided, Failed, Idle, Measured, Sampled, Sensed, Working
 from workbench.ui.choices import default_step
 from workbench.ui.debounce import Debounce
 from workbench.ui.events import Events

@@ -14,7 +14,7 @@ from ui_fakes import accuracy, choices, made_up
 from workbench.core.errors import KnobError, WorkbenchError
 from workbench.core.recipe import Recipe, Step
 from workbench.core.records import Allocation, LayerChoice, Sensitivity, SensitivityPoint
-from workbench.experiment.live import Allocated, Measured, Sensed
+from workbench.experiment.reports import Allocated, Measured, Sensed
 from workbench.methods import methods, parse_step
 from workbench.ui.choices import default_step, local_knobs
 from workbench.ui.panels.own import values_text

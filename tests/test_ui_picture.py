@@ -14,7 +14,10 @@ from test_ui_app import button, chart, inside, picker, text_of
 
 from workbench.core.attribution import AttributionPair
 from workbench.data import PICTURE_BYTES, picture
-from workbench.experiment.live import Attributed, Failed, Live, Recalled
+from workbench.experiment.live import Live
+from workbench.experiment.questions import Answer
+from workbench.experiment.questions.attribution import AttributionQuestion
+from workbench.experiment.reports import Answered, Failed, Recalled
 from workbench.experiment.subject import subject_named
 from workbench.ui.upload import PictureButton
 
@@ -52,7 +55,11 @@ def test_a_picture_is_shown_as_the_network_sees_it_and_explained(app):
     assert np.array_equal(seen, (255 * picture(content(), (1, 28, 28))[0]).round().byte().numpy())
     assert "as the network sees it: 1×28×28" in text_of(app)
     button(app, "Explain this image").click()
-    assert app.live.asked[-1] == ("attribution", app.state.recipe, app.state.attribution, content())
+    assert app.live.asked[-1] == (
+        "attribution",
+        app.state.recipe,
+        AttributionQuestion(app.state.attribution, content()),
+    )
 
 
 def test_back_to_validation_images(app):
@@ -61,7 +68,7 @@ def test_back_to_validation_images(app):
     button(app, "Back to validation images").click()
     assert app.state.picture is None and preview(app).layout.display == "none" and slider(app).layout.display == ""
     button(app, "Explain this image").click()
-    assert app.live.asked[-1][-1] == 5
+    assert app.live.asked[-1][-1].image == 5
 
 
 def test_another_dataset_sees_the_same_picture_in_its_shape(app):
@@ -105,7 +112,9 @@ def pair(label: int | None) -> AttributionPair:
 
 def test_nobody_knows_whether_an_answer_about_your_picture_is_right(app):
     app.state.view = "explain"
-    app.live.notify(Attributed(app.state.recipe, pair(None)))
+    button(app, "Explain this image").click()
+    asked = app.live.asked[-1][-1]
+    app.live.notify(Answered(app.state.recipe, Answer(asked, pair(None), final=True)))
     drawn = chart(app, "what the dense and the compressed network look at").figure
     said = [a["text"] for a in json.loads(drawn)["layout"]["annotations"]]
     assert said[0] == "Your image" and said[1].startswith("Dense network<br>says “3”<br>gives “3” 90.0")
@@ -117,14 +126,14 @@ def test_the_worker_explains_a_picture_with_both_networks():
     live = Live(events.append)
     try:
         recipe = ui_fakes.app().state.recipe
-        live.attribution(recipe, "saliency", content())
+        live.ask(recipe, AttributionQuestion("saliency", content()))
         assert live.wait(60)
-        (found,) = [e for e in events if isinstance(e, Attributed)]
+        found = next(e.answer.value for e in events if isinstance(e, Answered) and e.answer.final)
         dense = subject_named(recipe.network, recipe.dataset).network
         answer = int(dense(picture(content(), (1, 28, 28))[None]).argmax())
-        assert found.pair.dense_prediction == answer and found.pair.label is None and found.pair.index is None
-        assert np.array_equal(found.pair.image, picture(content(), (1, 28, 28)).numpy())
-        live.attribution(recipe, "saliency", b"no picture")
+        assert found.dense_prediction == answer and found.label is None and found.index is None
+        assert np.array_equal(found.image, picture(content(), (1, 28, 28)).numpy())
+        live.ask(recipe, AttributionQuestion("saliency", b"no picture"))
         assert live.wait(60) and any(isinstance(e, Failed) and "not a picture" in e.sentence for e in events)
     finally:
         live.close()

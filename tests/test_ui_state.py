@@ -74,7 +74,7 @@ def test_a_knob_that_is_refused_changes_nothing(state):
 def test_what_was_known_of_the_old_recipe_is_forgotten(state):
     state.estimate, state.sample, state.report = object(), object(), object()
     state.turn("pruning_ratio", 0.8)
-    assert (state.estimate, state.sample, state.run, state.report, state.pair) == (None,) * 5
+    assert (state.estimate, state.sample, state.run, state.report) == (None,) * 4
 
 
 def test_a_setting_that_was_measured_before_is_known_at_once(state):

@@ -11,7 +11,7 @@ from test_ui_app import button, chart, inside, picker, text_of
 
 from workbench.core.records import Accuracy
 from workbench.core.training import DONE, FAILED, RUNNING, STOPPED, EpochRow, Training
-from workbench.experiment.live import Kept, Trained, Tuned
+from workbench.experiment.reports import Kept, Trained, Tuned
 from workbench.networks import WeightsInfo, build, digest_of, keep_weights
 from workbench.train import recommended
 from workbench.ui.plans import planned, renewed, turned

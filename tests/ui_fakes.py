@@ -18,7 +18,7 @@ from workbench.core.records import (
     Run,
     Stage,
 )
-from workbench.experiment.live import Idle, Measured, Recalled, Sampled, Working
+from workbench.experiment.reports import Idle, Measured, Recalled, Sampled, Working
 from workbench.ui.app import App
 from workbench.ui.choices import Choices, installed
 from workbench.ui.debounce import at_once
@@ -93,8 +93,8 @@ class FakeLive:
     def compare(self, runs, baseline="") -> None:
         self.asked.append(("compare", tuple(runs), baseline))
 
-    def attribution(self, recipe, method, index) -> None:
-        self.asked.append(("attribution", recipe, method, index))
+    def ask(self, recipe, question) -> None:
+        self.asked.append((question.kind, recipe, question))
 
     def recall(self, network, dataset) -> None:
         self.notify(Recalled(network, dataset, tuple(self.known(network, dataset)), ()))

@@ -24,8 +24,9 @@ from workbench.core.progress import Progress
 from workbench.core.recipe import Recipe, Step
 from workbench.core.records import Run
 from workbench.data import load_dataset
-from workbench.experiment.live import Live, Measured, Sampled, Working
+from workbench.experiment.live import Live
 from workbench.experiment.pipeline import canonical
+from workbench.experiment.reports import Measured, Sampled, Working
 from workbench.experiment.store import Store
 from workbench.experiment.subject import Subject, subject_named
 from workbench.figures import accuracy_bytes

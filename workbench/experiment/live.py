@@ -7,41 +7,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from ..core.compressed import Compressed
-from ..core.errors import Cancelled, WorkbenchError
+from ..core.errors import Cancelled
 from ..core.knob import knobs_of
 from ..core.progress import Progress
 from ..core.recipe import Recipe
 from ..core.records import Estimate, Run, Sensitivity
 from ..core.training import FAILED, STOPPED, Training
-from ..explain.attribution import attribute
 from ..measure.accuracy import anytime
 from ..methods import method_named
 from ..networks.artifact import estimate_model
 from ..train.home import KeptTraining, Plan
+from . import reports
 from .allocate import allocate, allocate_within, measured
 from .estimate import Known
 from .pipeline import canonical
-from .reports import (
-    Allocated,
-    Attributed,
-    Compared,
-    Decided,
-    Estimated,
-    Event,
-    Failed,
-    Idle,
-    Kept,
-    Measured,
-    Recalled,
-    Sampled,
-    Sensed,
-    Trained,
-    Tuned,
-    Working,
-)
+from .questions import SPLIT, Answer, Asked, Question
 from .run import Making, about, finish, make
 from .sensitivity import scan, scan_of
 from .store import Store
@@ -49,10 +30,12 @@ from .subject import Subject, subject_named
 from .sweep import POINTS, along
 from .worker import Worker
 
-SPLIT = "validation"
 SAMPLED = 512
 """Images of the largest sample: its interval is narrow enough, and every one of them is evaluated again on the file."""
 _FILES = 64
+_ANSWERS = 128
+_ASK = "ask "
+"""What the lanes of questions begin with."""
 
 
 class Live:
@@ -62,12 +45,13 @@ class Live:
     alone touches the held-out test split.
     """
 
-    def __init__(self, notify: Callable[[Event], None], store: Store | None = None) -> None:
+    def __init__(self, notify: Callable[[reports.Event], None], store: Store | None = None) -> None:
         self._notify = notify
         self._store = store
         self._known: dict[tuple[str, str], Known] = {}
         self._weights: dict[tuple[str, str], str] = {}
         self._files: OrderedDict[str, bytes] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str, Question], object] = OrderedDict()
         self._scans: dict[tuple[str, str], Sensitivity] = {}
         self._latest: tuple[str, Compressed] | None = None
         self._course: KeptTraining | None = None
@@ -79,13 +63,13 @@ class Live:
         return self._worker.busy
 
     def working(self, doing: str, share: float | None) -> None:
-        self._notify(Working(doing, share))
+        self._notify(reports.Working(doing, share))
 
     def idle(self, outcome: str) -> None:
-        self._notify(Idle(outcome))
+        self._notify(reports.Idle(outcome))
 
     def failed(self, sentence: str, details: str) -> None:
-        self._notify(Failed(sentence, details))
+        self._notify(reports.Failed(sentence, details))
 
     def show(self, recipe: Recipe) -> Estimate | None:
         """The slider's path. The guess is returned; Decided, Sampled and Measured follow from the worker."""
@@ -134,7 +118,7 @@ class Live:
                 made = allocate_within(recipe, step, found, lost, subject, rest)
             else:
                 made = measured(recipe, step, allocate(recipe.steps[step], found, lost), subject, rest)
-            self._notify(Allocated(recipe, step, made))
+            self._notify(reports.Allocated(recipe, step, made))
 
         self._worker.submit("allocate", job, rank=1)
 
@@ -151,27 +135,28 @@ class Live:
         def job(progress: Progress) -> None:
             progress("comparing what was measured")
             found = compare(runs, baseline=baseline if baseline in names else None)
-            self._notify(Compared(runs[0].recipe.network, found))
+            self._notify(reports.Compared(runs[0].recipe.network, found))
 
         if names:
             self._worker.submit("compare", job, rank=2)
 
-    def attribution(self, recipe: Recipe, method: str, image: int | bytes) -> None:
-        """Explain one image by the dense and by the compressed network.
-
-        image: which one of validation, or the file of a picture that the person brought.
-        """
+    def ask(self, recipe: Recipe, question: Question) -> None:
+        """Answer a question about the network that `recipe` makes; Answered grows, and comes at once if it is known."""
         recipe = canonical(recipe)
 
         def job(progress: Progress) -> None:
             subject = self._subject(recipe, progress)
-            model = self._compressed(recipe, subject, progress.part(0.0, 0.5))
-            shown, about = _image(subject, image)
-            rest = progress.part(0.5, 1.0)
-            pair = attribute(method, subject.network, model.network, shown, **about, progress=rest)
-            self._notify(Attributed(recipe, pair))
+            self._known_of(subject)  # other weights under the same name: what was made of the old ones goes
+            key = "" if question.dense else recipe.key, subject.fingerprint, question
+            if (value := self._answers.get(key)) is None:
+                asked = Asked(subject, recipe, lambda part: self._compressed(recipe, subject, part))
+                for value in question.answers(asked, progress):
+                    self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
+            assert value is not None
+            self._remember(key, value)
+            self._notify(reports.Answered(recipe, Answer(question, value, final=True)))
 
-        self._worker.submit("attribution", job, rank=1)
+        self._worker.submit(f"{_ASK}{question.kind}", job, rank=1)
 
     def report(self, recipe: Recipe) -> None:
         """Measure on the held-out test split; the number to report, never to choose by."""
@@ -183,7 +168,7 @@ class Live:
             )
             result = finish(making, split="test", store=self._store, progress=progress.part(0.7, 1.0))
             self._keep_file(recipe, result.data)
-            self._notify(Measured(recipe, result.run))
+            self._notify(reports.Measured(recipe, result.run))
 
         self._worker.submit("report", job, rank=1)
 
@@ -208,7 +193,7 @@ class Live:
         def job(progress: Progress) -> None:
             subject = subject_named(network, dataset, progress)
             runs = tuple(self.known(network, dataset))
-            self._notify(Recalled(network, dataset, runs, subject.dataset.remarks))
+            self._notify(reports.Recalled(network, dataset, runs, subject.dataset.remarks))
 
         self._worker.submit("recall", job, rank=0)
 
@@ -220,18 +205,7 @@ class Live:
 
     def cancel(self, *, training: bool = True) -> None:
         """Stop everything that runs or waits, but for a training from scratch where that is to go on."""
-        for lane in (
-            "recall",
-            "show",
-            "fill",
-            "baseline",
-            "sensitivity",
-            "allocate",
-            "compare",
-            "attribution",
-            "report",
-        ):
-            self._worker.cancel(lane)
+        self._worker.cancel(but=() if training else ("train",))
         if training:
             self.stop_training()
 
@@ -240,7 +214,7 @@ class Live:
         course, self._course = self._course, None
         self._worker.cancel("train")
         if course is not None:
-            self._notify(Trained(_over(course, STOPPED)))
+            self._notify(reports.Trained(_over(course, STOPPED)))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until everything asked for is done; for scripts and tests."""
@@ -262,28 +236,28 @@ class Live:
             raise
         if self._course is course:
             self._course = None
-        self._notify(Kept(kept))
+        self._notify(reports.Kept(kept))
 
     def _told(self, course: KeptTraining, training: Training) -> None:
         if self._course is course:
-            self._notify(Trained(training))
+            self._notify(reports.Trained(training))
 
     def _followed(self, recipe: Recipe, progress: Progress) -> Progress:
         """The same progress, telling the curve of what a step trains."""
-        return replace(progress, tell=lambda training: self._notify(Tuned(recipe, training)))
+        return replace(progress, tell=lambda training: self._notify(reports.Tuned(recipe, training)))
 
     def _show(self, recipe: Recipe, progress: Progress) -> None:
         subject = self._subject(recipe, progress)
         run = self._known_of(subject).get(recipe)
         if run is not None and self.file_of(recipe) is not None:
-            self._notify(Decided(recipe, run.decisions, run.notes))
-            self._notify(Measured(recipe, run))
+            self._notify(reports.Decided(recipe, run.decisions, run.notes))
+            self._notify(reports.Measured(recipe, run))
             return
         if estimate := self._known_of(subject).estimate(recipe):
-            self._notify(Estimated(recipe, estimate))
+            self._notify(reports.Estimated(recipe, estimate))
         making = make(recipe, subject, progress=self._followed(recipe, progress.part(0.0, 0.6)))
         self._latest = recipe.key, making.model
-        self._notify(Decided(recipe, making.model.decisions, making.model.notes))
+        self._notify(reports.Decided(recipe, making.model.decisions, making.model.notes))
         self._sample(making, progress)
         self._finish(making, progress)
 
@@ -299,13 +273,13 @@ class Live:
         for i, sample in enumerate(anytime(making.model.network, batch, split=SPLIT, most=most, progress=progress)):
             if i == 1 or not size:
                 size = estimate_model(making.model, **about(making.recipe, making.subject))
-            self._notify(Sampled(making.recipe, sample, size))
+            self._notify(reports.Sampled(making.recipe, sample, size))
 
     def _finish(self, making: Making, progress: Progress) -> None:
         result = finish(making, split=SPLIT, store=self._store, progress=progress.part(0.7, 1.0))
         self._known_of(making.subject).add(result.run)
         self._keep_file(making.recipe, result.data)
-        self._notify(Measured(making.recipe, result.run))
+        self._notify(reports.Measured(making.recipe, result.run))
 
     def _measure(self, recipe: Recipe, progress: Progress) -> None:
         recipe = canonical(recipe)
@@ -314,7 +288,7 @@ class Live:
         if run is None:
             self._finish(make(recipe, subject, progress=progress), progress)
         else:
-            self._notify(Measured(recipe, run))
+            self._notify(reports.Measured(recipe, run))
 
     def _scan(self, recipe: Recipe, step: int, progress: Progress) -> Sensitivity:
         """The finished scan; Sensed on the way."""
@@ -326,12 +300,12 @@ class Live:
             found = self._store.get_sensitivity(alone, subject.fingerprint)
         if found is None:
             for found in scan(alone.steps[0], subject, seed=recipe.seed, progress=progress):
-                self._notify(Sensed(found))
+                self._notify(reports.Sensed(found))
             assert found is not None
             if self._store is not None:
                 self._store.put_sensitivity(alone, found, subject.fingerprint)
         else:
-            self._notify(Sensed(found))
+            self._notify(reports.Sensed(found))
         self._scans[key] = found
         return found
 
@@ -359,6 +333,12 @@ class Live:
                         self._known[key].add(run)
             return self._known[key]
 
+    def _remember(self, key: tuple[str, str, Question], value: object) -> None:
+        self._answers[key] = value
+        self._answers.move_to_end(key)
+        while len(self._answers) > _ANSWERS:
+            self._answers.popitem(last=False)
+
     def _keep_file(self, recipe: Recipe, data: bytes) -> None:
         with self._lock:
             self._files[recipe.key] = data
@@ -368,13 +348,3 @@ class Live:
 
 def _over(course: KeptTraining, outcome: str, sentence: str = "") -> Training:
     return replace(course.training, outcome=outcome, running=(), seconds_left=None, sentence=sentence)
-
-
-def _image(subject: Subject, image: int | bytes) -> tuple[Tensor, dict[str, int | None]]:
-    """(image, its index and label), of the validation split by number, or of a picture's file."""
-    if isinstance(image, bytes):
-        return subject.dataset.picture(image), {"index": None, "label": None}
-    batch = subject.dataset.split(SPLIT)
-    if not 0 <= image < len(batch.labels):
-        raise WorkbenchError(f"The image must be an integer in [0, {len(batch.labels) - 1}]; got {image}.")
-    return batch.images[image], {"index": image, "label": int(batch.labels[image])}

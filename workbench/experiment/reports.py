@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..core.attribution import AttributionPair
 from ..core.comparison import Comparison
 from ..core.recipe import Recipe
 from ..core.records import Accuracy, Allocation, Decision, Estimate, Run, Sensitivity
 from ..core.training import Training
 from ..networks import KeptWeights
+from .questions import Answer
 
 
 class Estimated(NamedTuple):
@@ -72,11 +72,11 @@ class Compared(NamedTuple):
     comparison: Comparison
 
 
-class Attributed(NamedTuple):
-    """One image explained by both networks."""
+class Answered(NamedTuple):
+    """What is known so far to answer a question."""
 
     recipe: Recipe
-    pair: AttributionPair
+    answer: Answer
 
 
 class Trained(NamedTuple):
@@ -127,7 +127,7 @@ Event = (
     | Sensed
     | Allocated
     | Compared
-    | Attributed
+    | Answered
     | Trained
     | Tuned
     | Kept

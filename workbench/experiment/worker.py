@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,14 +63,15 @@ class Worker:
                 running.stop.set()
             self._changed.notify_all()
 
-    def cancel(self, lane: str | None = None) -> None:
-        """Stop what runs and forget what waits, in one lane or in all."""
+    def cancel(self, lane: str | None = None, *, but: Collection[str] = ()) -> None:
+        """Stop what runs and forget what waits, in one lane or in all but a few."""
         with self._changed:
-            for name in [n for n in self._waiting if lane in (None, n)]:
+            for name in [n for n in self._waiting if lane in (None, n) and n not in but]:
                 del self._waiting[name]
-            if self._running is not None and lane in (None, self._running.lane):
-                self._running.again = False
-                self._running.stop.set()
+            running = self._running
+            if running is not None and lane in (None, running.lane) and running.lane not in but:
+                running.again = False
+                running.stop.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs or waits; False when the time is up first."""

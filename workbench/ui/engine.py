@@ -8,6 +8,7 @@ from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
 from ..core.training import RUNNING, Training
 from ..experiment.live import Live
+from ..experiment.questions import Question
 from .choices import axis_of, trains
 from .debounce import Debounce, Timer
 from .guard import guard, watch
@@ -53,11 +54,11 @@ class Engine:
         """Set what is measured of this network and data against each other."""
         self._live.compare(tuple(self._state.runs.values()), self._state.baseline)
 
-    def attribution(self) -> None:
-        """Explain the selected image, or the picture that the person brought."""
-        state = self._state
-        image = state.image if state.picture is None else state.picture
-        self._live.attribution(self._wanted(), state.attribution, image)
+    def ask(self, question: Question) -> None:
+        """Find out about the networks that are chosen now; the answer grows in `state.answers`."""
+        recipe = self._wanted()
+        self._state.asked = {**self._state.asked, question.kind: question}
+        self._live.ask(recipe, question)
 
     def report(self) -> None:
         """Measure on the test data."""

@@ -8,24 +8,8 @@ from collections.abc import Callable
 from ..core.recipe import Recipe
 from ..core.records import Run
 from ..core.training import RUNNING
-from ..experiment.live import (
-    Allocated,
-    Attributed,
-    Compared,
-    Decided,
-    Estimated,
-    Event,
-    Failed,
-    Idle,
-    Kept,
-    Measured,
-    Recalled,
-    Sampled,
-    Sensed,
-    Trained,
-    Tuned,
-    Working,
-)
+from ..experiment import reports
+from ..experiment.questions import Answer
 from .plans import renewed
 from .state import State
 
@@ -40,44 +24,50 @@ class Events:
         self._state, self._clock = state, clock
         self._drawn_at = -EVERY_S
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: reports.Event) -> None:
         with self._state.lock, self._state.hold_trait_notifications():
             self._apply(event)
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: reports.Event) -> None:
         state = self._state
         match event:
-            case Sampled(recipe, accuracy, estimated_bytes) if self._wanted(recipe) and state.run is None:
+            case reports.Sampled(recipe, accuracy, estimated_bytes) if self._wanted(recipe) and state.run is None:
                 state.sample = (accuracy, estimated_bytes)
-            case Estimated(recipe, estimate) if self._wanted(recipe) and state.run is None:
+            case reports.Estimated(recipe, estimate) if self._wanted(recipe) and state.run is None:
                 state.estimate = estimate
-            case Recalled(network, dataset, runs, remarks) if (network, dataset) == (state.network, state.dataset):
+            case reports.Recalled(network, dataset, runs, remarks) if (network, dataset) == (
+                state.network,
+                state.dataset,
+            ):
                 state.remarks = tuple(remarks)
                 state.learn(runs)
-            case Measured(recipe, run):
+            case reports.Measured(recipe, run):
                 self._measured(recipe, run)
-            case Decided(recipe, decisions, notes) if self._wanted(recipe):
+            case reports.Decided(recipe, decisions, notes) if self._wanted(recipe):
                 state.decisions, state.notes = tuple(decisions), tuple(notes)
-            case Attributed(recipe, pair) if self._wanted(recipe):
-                state.pair = pair
-            case Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (state.network, state.dataset):
+            case reports.Answered(recipe, answer) if self._asked(recipe, answer):
+                state.answers = {**state.answers, answer.question.kind: answer}
+            case reports.Sensed(sensitivity) if (sensitivity.network, sensitivity.dataset) == (
+                state.network,
+                state.dataset,
+            ):
                 state.sensitivity = sensitivity
-            case Allocated(recipe, step, made):
+            case reports.Allocated(recipe, step, made):
                 state.take(recipe, step, made)
-            case Compared(network, found) if (network, found.dataset) == (state.network, state.dataset):
+            case reports.Compared(network, found) if (network, found.dataset) == (state.network, state.dataset):
                 state.comparison = found
-            case Trained(training) if state.training is not None and state.training.outcome == RUNNING:
+            case reports.Trained(training) if state.training is not None and state.training.outcome == RUNNING:
                 state.training = training  # nothing follows on the end of one but the next one's start
-            case Tuned(recipe, training) if self._wanted(recipe):
+            case reports.Tuned(recipe, training) if self._wanted(recipe):
                 state.tuning = training
-            case Kept():
+            case reports.Kept():
                 state.choices = state.choices.with_kept()
                 state.plan = state.plan and renewed(state.plan)
-            case Working(doing, share):
+            case reports.Working(doing, share):
                 self._working(doing, share)
-            case Idle():
+            case reports.Idle():
                 state.set({"busy": False, "doing": "", "share": None})
-            case Failed(sentence, details):
+            case reports.Failed(sentence, details):
                 state.error, state.details = sentence, details
             case _:
                 pass  # an answer to a question that nobody asks any more
@@ -98,6 +88,15 @@ class Events:
     def _wanted(self, recipe: Recipe) -> bool:
         wanted = self._state.recipe
         return wanted is not None and wanted.key == recipe.key
+
+    def _asked(self, recipe: Recipe, answer: Answer) -> bool:
+        """Whether somebody still wants to know; what is about the dense network alone outlives a change of steps."""
+        question, state = answer.question, self._state
+        if state.asked.get(question.kind) != question:
+            return False
+        return self._wanted(recipe) or (
+            question.dense and (recipe.network, recipe.dataset) == (state.network, state.dataset)
+        )
 
     def _working(self, doing: str, share: float | None) -> None:
         state, now = self._state, self._clock()

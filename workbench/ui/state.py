@@ -19,7 +19,7 @@ from ..methods import checked
 from .choices import Choices, default_step
 
 CHOICE = ("dataset", "network", "steps", "seed")
-RESULTS = ("estimate", "sample", "run", "report", "pair", "tuning")
+RESULTS = ("estimate", "sample", "run", "report", "tuning")
 
 
 class State(t.HasTraits):
@@ -28,7 +28,8 @@ class State(t.HasTraits):
     Chosen: dataset, network, steps, seed; `active` is the step whose knobs are shown. From them follow `recipe`, None
     while the choice is invalid, and `problem`, the sentence that says why. A layer's own value stays in `steps` while
     the step's knob stands at the same one; the recipe leaves it out then.
-    Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, pair.
+    Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, and what
+    was asked about it: `answers`, by the kind of question.
     `runs` are measured on validation data, by recipe key, for this network and dataset.
     """
 
@@ -54,7 +55,8 @@ class State(t.HasTraits):
     sample = t.Any(None, allow_none=True)
     run = t.Any(None, allow_none=True)
     report = t.Any(None, allow_none=True)
-    pair = t.Any(None, allow_none=True)
+    asked = t.Dict(help="kind -> the newest question of it")
+    answers = t.Dict(help="kind -> Answer to the newest question of it")
     decisions = t.Tuple()
     notes = t.Tuple()
     remarks = t.Tuple(help="sentences about the data, once they are read")
@@ -136,16 +138,29 @@ class State(t.HasTraits):
 
     def pick_attribution(self, method: str) -> None:
         """Another way to explain; what was explained in the old way goes."""
-        self.set({"attribution": method, "pair": None})
+        self.attribution = method
+        self.forget("attribution")
 
     def bring(self, content: bytes) -> None:
         """Explain this picture from now on; FileError says what is wrong with it, and nothing has changed then."""
         picture(content, self.choices.datasets[self.dataset].input_shape)
-        self.set({"picture": content, "pair": None})
+        self.picture = content
+        self.forget("attribution")
 
     def take_picture_away(self) -> None:
         """Explain images of the data again."""
-        self.set({"picture": None, "pair": None})
+        self.picture = None
+        self.forget("attribution")
+
+    def answer(self, kind: str) -> Any:
+        """What is known so far to answer the newest question of a kind, or None."""
+        found = self.answers.get(kind)
+        return None if found is None else found.value
+
+    def forget(self, *kinds: str) -> None:
+        """Drop these questions and their answers."""
+        self.asked = {kind: question for kind, question in self.asked.items() if kind not in kinds}
+        self.answers = {kind: answer for kind, answer in self.answers.items() if kind not in kinds}
 
     def turn(self, knob: str, value: Any) -> None:
         """One knob of the active step; KnobError when the value is not allowed, and nothing has changed then."""
@@ -237,6 +252,7 @@ class State(t.HasTraits):
             if recipe != self.recipe:
                 self.recipe = recipe
                 self.set(dict.fromkeys(RESULTS))
+                self.forget(*(kind for kind, question in self.asked.items() if not question.dense))
                 self._recall()
 
     def learn(self, runs: Iterable[Run]) -> None:
@@ -258,6 +274,7 @@ class State(t.HasTraits):
             way = self.choices.attribution_for(self.network, self.attribution)
             self.set({"remarks": (), "image": 0, "attribution": way})
             self.set({"allocation": None, "comparison": None, "baseline": ""})
+            self.forget(*self.asked)
 
     def refuse(self, sentence: str) -> None:
         """Say what was wrong with a request that was not carried out."""

@@ -8,6 +8,7 @@ import ipywidgets as w
 from PIL import Image
 
 from ...data import picture
+from ...experiment.questions.attribution import AttributionQuestion
 from ...explain.attribution import attributions
 from ...figures import attribution as figure
 from ..chart import Chart
@@ -33,15 +34,20 @@ def panel(state: State, engine: Engine) -> w.VBox:
         how.offer(state.choices.for_attributions(state.network), state.attribution, ways[state.attribution].help)
 
     def show() -> None:
-        pair = state.pair
+        pair = state.answer("attribution")
         names, way = state.choices.datasets[state.dataset].classes, attributions().get(pair.method) if pair else None
         chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")))
 
-    start.on_click(guard(state, lambda _button: engine.attribution()))
+    start.on_click(guard(state, lambda _button: engine.ask(question(state))))
     watch(state, offer, "network", "dataset", "attribution")
-    when_seen(state, NAME, show, "pair")
+    when_seen(state, NAME, show, "answers")
     row = w.Box([how, _which(state), w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
     return w.VBox([row, chart])
+
+
+def question(state: State) -> AttributionQuestion:
+    """The selected way to explain the selected image, or the picture that the person brought."""
+    return AttributionQuestion(state.attribution, state.image if state.picture is None else state.picture)
 
 
 def _which(state: State) -> w.VBox:

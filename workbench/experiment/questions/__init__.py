@@ -1,0 +1,58 @@
+"""What can be asked about a network and its compressed form, one file for each question.
+
+A question is a small frozen record. The page keeps one answer of each kind, the worker runs the newest question of
+each kind, and another file here is all that another question takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+from ...core.compressed import Compressed
+from ...core.context import Context
+from ...core.progress import Progress
+from ...core.recipe import Recipe
+from ..subject import Subject
+
+SPLIT = "validation"
+"""Whatever is looked at while choosing; held-out images answer no question."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the question is about. recipe: canonical; make: compresses, or hands over what was made last."""
+
+    subject: Subject
+    recipe: Recipe
+    make: Callable[[Progress], Compressed]
+
+    def compressed(self, progress: Progress) -> Compressed:
+        """The network that the recipe makes, with its decisions; not to be changed. Raises Cancelled."""
+        return self.make(progress)
+
+    def context(self, progress: Progress) -> Context:
+        """What criteria may use of the dense network and its data."""
+        return self.subject.context(self.recipe, progress)
+
+
+class Question(Protocol):
+    """Hashable: an answer is remembered by its question."""
+
+    kind: ClassVar[str]
+    """Its place on the page and its lane in the worker."""
+    dense: ClassVar[bool]
+    """Whether the answer is about the dense network alone, so that it holds for every recipe."""
+
+    def answers(self, asked: Asked, progress: Progress) -> Iterator[object]:
+        """The same record growing; the last is complete. WorkbenchError in one sentence; Cancelled within a second."""
+        ...
+
+
+class Answer(NamedTuple):
+    """value: the record that the question names; final: whether nothing is to be added."""
+
+    question: Question
+    value: object
+    final: bool
