@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .paired import Pairs
 from .values import Array
@@ -66,7 +67,8 @@ class Costs:
     level: of the intervals of single classes; with so wide ones, all hold at once 19 times of 20. classes: those
     with images. flips: most confidence lost first. before, after: (classes, classes) counts, true class in rows,
     answer in columns; sure: cells that have surely changed (adjusted for `cells` tests, Holm). file: whether the
-    compressed network's answers are those of a file that was written and read back.
+    compressed network's answers are those of a file that was written and read back. pictures: of the first flips, by
+    index, (height, width, channels) uint8.
     """
 
     split: str
@@ -81,6 +83,7 @@ class Costs:
     sure: Array
     cells: int
     file: bool = False
+    pictures: Mapping[int, Array] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -149,7 +149,9 @@ class Live:
             self._known_of(subject)  # other weights under the same name: what was made of the old ones goes
             key = "" if question.dense else recipe.key, subject.fingerprint, question
             if (value := self._answers.get(key)) is None:
-                asked = Asked(subject, recipe, lambda part: self._compressed(recipe, subject, part))
+                asked = Asked(
+                    subject, recipe, lambda part: self._compressed(recipe, subject, part), lambda: self.file_of(recipe)
+                )
                 for value in question.answers(asked, progress):
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
             assert value is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from ..core.paired import Pairs, holm, mcnemar
 from ..core.progress import Progress
 from ..core.values import Array
 from .answers import answers_of, shuffled
+from .pictures import pictures
 
 FIRST, GROWTH = 512, 4
+SHOWN = 400
+"""Flips that come with their picture."""
 
 
 def costs(
@@ -43,7 +47,8 @@ def costs(
         done, target = target, min(GROWTH * target, len(order))
         seen = order[:done].sort().values
         before, after = ours.at(seen, progress), theirs.at(seen, progress)
-        yield costs_of(before, after, batch.labels[seen], indices=seen, total=len(order), split=split, file=file)
+        found = costs_of(before, after, batch.labels[seen], indices=seen, total=len(order), split=split, file=file)
+        yield replace(found, pictures=pictures(batch, [flip.index for flip in found.flips[:SHOWN]]))
 
 
 def costs_of(

@@ -9,6 +9,7 @@ from .engine import Engine
 from .panels import (
     bytes,
     compare,
+    costs,
     curve,
     explain,
     export,
@@ -43,6 +44,7 @@ def page(state: State, engine: Engine) -> w.VBox:
         filters.NAME: ("What was removed", filters.panel(state)),
         layers.NAME: ("Layers", layers.panel(state)),
         sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
+        costs.NAME: ("What it cost", costs.panel(state, engine)),
         compare.NAME: ("Compare", compare.panel(state, engine)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
         train.NAME: ("Train a network", train.panel(state, engine)),

@@ -20,13 +20,22 @@ SPLIT = "validation"
 """Whatever is looked at while choosing; held-out images answer no question."""
 
 
+def _no_file() -> bytes | None:
+    """Nothing was written."""
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What the question is about. recipe: canonical; make: compresses, or hands over what was made last."""
+    """What the question is about. recipe: canonical; make: compresses, or hands over what was made last.
+
+    file: the artifact that was measured, or None where there is none.
+    """
 
     subject: Subject
     recipe: Recipe
     make: Callable[[Progress], Compressed]
+    file: Callable[[], bytes | None] = _no_file
 
     def compressed(self, progress: Progress) -> Compressed:
         """The network that the recipe makes, with its decisions; not to be changed. Raises Cancelled."""
