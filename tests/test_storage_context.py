@@ -13,6 +13,7 @@ from workbench.core.errors import FileError
 from workbench.core.values import Codebook, FixedPoint
 from workbench.storage import codes, logistic, surroundings
 from workbench.storage.artifact import pack, unpack
+from workbench.storage.estimate import estimate_bytes
 from workbench.storage.itemised import entropy_bytes, stream_rows
 from workbench.storage.wire import MOST_WORK, Cursor, Payload, Writer
 
@@ -46,6 +47,18 @@ def test_the_choice_is_context_only_where_it_is_left_open():
         assert found["positions"] != "context"
         assert "coder" not in how or set(found.values()) == {how["coder"]} | ({"bytes apart"} & set(found.values()))
     assert unpack(pack({"w": grown((60, 200))}, {}, {}).data).coders["w"]["positions"] == "context"
+
+
+def test_models_are_fitted_once_for_the_estimate_and_the_file(monkeypatch):
+    fitted, calls = logistic.fitted, []
+    monkeypatch.setattr(logistic, "fitted", lambda *given: (calls.append(1), fitted(*given))[1])
+    tensors = {"w": grown((61, 203), bits=3, seed=77)}
+    guess, first = estimate_bytes(tensors, {}, {}), len(calls)
+    data = pack(tensors, {}, {}).data
+    assert first > 1 and len(calls) == first and abs(guess - len(data)) < 0.02 * len(data) + 16
+    assert np.array_equal(unpack(data).tensors["w"].decode(), tensors["w"].decode())
+    pack({"w": grown((61, 203), bits=3, seed=78)}, {}, {})
+    assert len(calls) > first
 
 
 def test_noise_is_left_to_the_plain_coders():

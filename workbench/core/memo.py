@@ -11,19 +11,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+_Array = np.ndarray[Any, Any]
 _LIMIT_BYTES = 256 * 2**20
 _store: OrderedDict[tuple[str, bytes], tuple[Any, int]] = OrderedDict()
 _lock = threading.Lock()
 
 
-def remember(what: str, array: np.ndarray[Any, Any], compute: Callable[[], T]) -> T:
-    """`compute()`, or what it gave the last time for an array of the same content.
+def remember(what: str, arrays: _Array | tuple[_Array, ...], compute: Callable[[], T]) -> T:
+    """`compute()`, or what it gave the last time for arrays of the same content.
 
     what: names the computation with its parameters. The result is shared, so callers must not change it.
     """
-    data = np.ascontiguousarray(array)
-    digest = hashlib.blake2b(data.tobytes(), digest_size=16)
-    digest.update(repr((data.shape, data.dtype.str)).encode())
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays if isinstance(arrays, tuple) else (arrays,):
+        data = np.ascontiguousarray(array)
+        digest.update(data.tobytes())
+        digest.update(repr((data.shape, data.dtype.str)).encode())
     key = (what, digest.digest())
     with _lock:
         if key in _store:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.comparison import Bound, ComparedPoint, Comparison, Curve, Row
 from ..core.errors import WorkbenchError
+from ..core.frontier import frontier
 from ..core.monotone import through
 from ..core.recipe import Recipe, Step
 from ..core.records import Accuracy, Measurement
@@ -161,12 +162,9 @@ def _grouped(entries: Iterable[Entry]) -> dict[str, dict[str, list[Entry]]]:
 def _curve(name: str, settings: dict[str, list[Entry]], draws: int, rng: np.random.Generator) -> tuple[Curve, _Line]:
     points = [(_point(runs, draws, rng), runs[0].recipe) for runs in settings.values()]
     points.sort(key=lambda p: (p[0].size, -p[0].accuracy[0]))
-    best, top = [], -1.0
-    for point, _ in points:
-        best.append(bool(point.accuracy[0] > top))
-        top = max(top, float(point.accuracy[0]))
-    shown = tuple(_shown(p, r, b) for (p, r), b in zip(points, best, strict=True))
-    kept = [point for (point, _), is_best in zip(points, best, strict=True) if is_best]
+    best = frontier([(point.size, float(point.accuracy[0])) for point, _ in points])
+    shown = tuple(_shown(point, recipe, i in best) for i, (point, recipe) in enumerate(points))
+    kept = [points[i][0] for i in best]
     line = _Line(name, np.array([p.size for p in kept]), np.stack([p.accuracy for p in kept], 1))
     return Curve(name, tuple(step.method for step in points[0][1].steps), shown), line
 
@@ -197,12 +195,8 @@ def _shown(point: _Point, recipe: Recipe, best: bool) -> ComparedPoint:
 
 
 def _frontier(curves: Sequence[Curve]) -> tuple[tuple[str, float, float], ...]:
-    every = [(p.file_bytes, -p.accuracy, curve.name) for curve in curves for p in curve.points]
-    found: list[tuple[str, float, float]] = []
-    for size, minus, name in sorted(every):
-        if not found or -minus > found[-1][2]:
-            found.append((name, size, -minus))
-    return tuple(found)
+    every = [(curve.name, p.file_bytes, p.accuracy) for curve in curves for p in curve.points]
+    return tuple(every[i] for i in frontier([(size, accuracy) for _, size, accuracy in every]))
 
 
 def _bound(draws: Array) -> Bound:

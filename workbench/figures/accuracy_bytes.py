@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from ..core.frontier import frontier
 from ..core.records import Accuracy, Estimate, Run
+from ._frontier import frontier_line
 from .theme import (
     ESTIMATE_DASH,
     Style,
@@ -112,21 +114,11 @@ def view(
         dense=base,
         estimate=guess,
         sample=partial,
-        frontier=frontier([(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)),
+        frontier=_best([(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)),
         guide=() if guess is None else _guide(guess, lines, estimate[0] if estimate else ""),
         selected=current if here or at_dense else None,
         now=_now(here or at_dense, partial, guess, bool(lines)),
     )
-
-
-def frontier(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The (bytes, accuracy) pairs that no other pair beats: none is as small and more accurate, or as accurate and
-    smaller. Ascending in both."""
-    best: list[tuple[float, float]] = []
-    for size, accuracy in sorted(points, key=lambda p: (p[0], -p[1])):
-        if not best or accuracy > best[-1][1]:
-            best.append((size, accuracy))
-    return tuple(best)
 
 
 def extent(view: AccuracyBytesView) -> tuple[float, float]:
@@ -162,7 +154,7 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
     colours = paint(dark)
     own = styles([line.family for line in view.lines], dark)
     traces = [
-        _frontier(view, colours.faint),
+        frontier_line(view.frontier, "best so far: nothing is smaller and better", colours.faint),
         _dense(view, colours.ink),
         _estimate(view, colours.ink),
         _sample(view, colours.ink),
@@ -316,19 +308,8 @@ def _curve(line: Line, style: Style) -> Trace:
     }
 
 
-def _frontier(view: AccuracyBytesView, colour: str) -> Trace:
-    return {
-        "type": "scatter",
-        "name": "best so far: nothing is smaller and better",
-        "x": [size for size, _ in view.frontier],
-        "y": [accuracy for _, accuracy in view.frontier],
-        "mode": "lines",
-        "line": {"color": colour, "width": 8, "shape": "hv"},
-        "opacity": 0.3,
-        "hoverinfo": "skip",
-        "showlegend": len(view.frontier) > 1,
-        "zorder": 0,
-    }
+def _best(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    return tuple(points[i] for i in frontier(points))
 
 
 def _dense(view: AccuracyBytesView, colour: str) -> Trace:

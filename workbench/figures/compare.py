@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from ..core.comparison import Bound, ComparedPoint, Comparison, Curve, Row
+from ._frontier import frontier_line
 from .theme import Style, blank, bytes_text, bytes_ticks, empty, family_of, paint, percent, points, styles, wrapped
 
 TITLE = "Which is smaller at the same accuracy?"
@@ -71,7 +72,8 @@ def figure(view: CompareView, *, dark: bool = False) -> go.Figure:
         return empty(TITLE, NOTHING, dark=dark)
     low, high = extent(view)
     own = styles([family_of(curve.methods) for curve in view.curves], dark)
-    traces = [_frontier(view, paint(dark).faint), _dense(view, paint(dark).ink, low, high)]
+    best = frontier_line(view.frontier, "frontier: nothing is smaller and better", paint(dark).faint)
+    traces = [best, _dense(view, paint(dark).ink, low, high)]
     for curve, name, style in zip(view.curves, view.names, own, strict=True):
         traces += [_best(curve, name, style), _others(curve, name, style)]
     at, labels = bytes_ticks(low, high)
@@ -165,21 +167,6 @@ def _others(curve: Curve, name: str, style: Style) -> dict[str, Any]:
     marker = {"symbol": f"{style.marker}-open", "size": 7, "color": style.colour}
     looks = {"mode": "markers", "showlegend": False, "opacity": 0.6, "zorder": 2}
     return _scatter([p for p in curve.points if not p.best], name, marker=marker, **looks)
-
-
-def _frontier(view: CompareView, colour: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "name": "frontier: nothing is smaller and better",
-        "x": [size for size, _ in view.frontier],
-        "y": [accuracy for _, accuracy in view.frontier],
-        "mode": "lines",
-        "line": {"color": colour, "width": 8, "shape": "hv"},
-        "opacity": 0.3,
-        "hoverinfo": "skip",
-        "showlegend": len(view.frontier) > 1,
-        "zorder": 0,
-    }
 
 
 def _dense(view: CompareView, colour: str, low: float, high: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..core.order import FACTORS
 from ..layers.swap import fixtures
 
 NO_FEWER = "its factors hold no fewer numbers"
-GROUPED = "it is a grouped convolution"
+_GROUPED = "it is a grouped convolution"
 
 
 class Found(NamedTuple):
@@ -34,7 +34,7 @@ class FactorMethod(ModelMethod):
 
     @abstractmethod
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
-        """What takes the place of `module`, with the layer's own knob values, or why nothing does."""
+        """What takes the place of `module`, never a grouped one, with the layer's own knob values, or why nothing does."""
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         targets, fixed = chosen(self, model, context), fixtures(model.network, context.input_shape)
@@ -42,7 +42,8 @@ class FactorMethod(ModelMethod):
         for i, layer in enumerate(targets):
             context.progress(f"{self.title}: {layer.name}", i / len(targets))
             module = model.network.get_submodule(layer.name)
-            found = fixed.get(layer.name) or self.at(layer.name, context).factors(module, layer, context)
+            why = fixed.get(layer.name) or (_GROUPED if is_grouped(module) else "")
+            found = why or self.at(layer.name, context).factors(module, layer, context)
             if isinstance(found, str):
                 model.note(f"{self.id()} left {layer.name} whole: {found}.")
                 continue

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ..core.errors import FileError
+from ..core.memo import remember
 from ..core.values import Array
 from . import logistic
 from .wire import Cursor, Payload, Writer
@@ -189,23 +190,39 @@ def planned(places: Places, codes: Array, k: int, pivot: int, *, worth: float = 
 
     None where the first decisions take more than the share `worth` of what they would without surroundings.
     """
+    parts = _passes(places, codes, k, pivot)
+    key = f"codes' models of {k} levels from {pivot} at lag {places.lag} of {places.shape}, worth {worth}"
+    fit = remember(key, (places.i, places.j, codes), lambda: _fit(parts, worth))
+    if fit is None:
+        return None
+    passes = tuple(_Pass(part, bits, weights) for (_, part, bits), weights in zip(parts, fit[0], strict=True))
+    return Plan(k, pivot, passes, sealed_bytes(fit[1]))
+
+
+def _passes(places: Places, codes: Array, k: int, pivot: int) -> list[tuple[int, Places, Array]]:
+    """Every decision that somewhere has to be made: the step, where, and how it is decided there."""
     positive = codes >= pivot
     depth = np.where(positive, codes - pivot, pivot - 1 - codes)
-    passes, information, alone = [], 0.0, 0.0
+    found = []
     for step in _decisions(k, pivot):
         chosen = (depth >= step) & _room(step, k, pivot, positive) if step >= 0 else np.ones(codes.size, bool)
-        bits = depth[chosen] > step if step >= 0 else positive
-        if bits.size == 0:
-            continue
-        part = places.part(chosen, _hint(step, positive))
+        if chosen.any():
+            bits = depth[chosen] > step if step >= 0 else positive
+            found.append((step, places.part(chosen, _hint(step, positive)), bits))
+    return found
+
+
+def _fit(parts: list[tuple[int, Places, Array]], worth: float) -> tuple[list[logistic.Weights], float] | None:
+    """A model for each decision, and the bits of information that all take; None where they are not worth it."""
+    models, information, alone = [], 0.0, 0.0
+    for step, part, bits in parts:
         features = _features(part, bits, np.arange(bits.size))
-        weights = logistic.fitted(features, bits, np.ones(bits.size), MORE if step >= 0 else SIDE)
-        information += weights.bits.size + logistic.cost(features, weights.values, bits)
-        passes.append(_Pass(part, bits, weights))
+        models.append(logistic.fitted(features, bits, np.ones(bits.size), MORE if step >= 0 else SIDE))
+        information += models[-1].bits.size + logistic.cost(features, models[-1].values, bits)
         alone += _alone(bits)
         if step >= 0 and information > alone * worth:
             return None
-    return Plan(k, pivot, tuple(passes), sealed_bytes(information))
+    return models, information
 
 
 def _alone(bits: Array) -> float:

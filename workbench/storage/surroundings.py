@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import FileError
+from ..core.memo import remember
 from ..core.values import Array
 from . import logistic
 from .wire import Cursor, Payload, Writer
@@ -147,10 +148,14 @@ def planned(keep: Array, lag: int, about: Array) -> Plan:
     """The plan that takes fewest bytes, its size foreseen from a sample. keep: (rows, columns) bool."""
     prior = int(np.clip(round((1 << _PRIOR_BITS) * float(keep.mean())), 1, (1 << _PRIOR_BITS) - 1))
     field = Field((keep.shape[0], keep.shape[1]), lag, prior, about).fill(keep)
-    i, j, bits, times = _sample(keep)
-    features = field.features(i, j)
-    weights = logistic.fitted(features, bits, times, USUAL)
-    information = weights.bits.size + logistic.cost(features, weights.values, bits, times)
+
+    def fit() -> tuple[logistic.Weights, float]:
+        i, j, bits, times = _sample(keep)
+        features = field.features(i, j)
+        weights = logistic.fitted(features, bits, times, USUAL)
+        return weights, weights.bits.size + logistic.cost(features, weights.values, bits, times)
+
+    weights, information = remember(f"support's model at lag {lag}", (keep, about), fit)
     return Plan(field, weights, sealed_bytes(information))
 
 

@@ -13,7 +13,7 @@ from ...core.method import chosen
 from ...layers.channels import Group, groups_of, kept_positions, shrink_stored
 from ...layers.separable import SeparableConv2d
 from .._distil import taught
-from .._factors import GROUPED, FactorMethod, Found, is_grouped
+from .._factors import FactorMethod, Found
 from .._tuned import TunedMethod
 from ..kd.hinton import Hinton
 from ..prune._criteria import criterion_named
@@ -58,8 +58,6 @@ class MobilenetV1(TunedMethod, FactorMethod):
 
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
         assert isinstance(module, nn.Conv2d)
-        if is_grouped(module):
-            return GROUPED
         if module.kernel_size == (1, 1):
             return "its kernel is 1 x 1, which is pointwise already"
         if layer.index == 0 and not self.first:

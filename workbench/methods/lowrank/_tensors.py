@@ -15,6 +15,8 @@ from ...core.memo import remember
 Check = Callable[[], None]
 """Called between sweeps; raises when the work should stop."""
 
+MATRIX = "its kernel is 1 x 1, and so a matrix, which lowrank.tsvd factorises as well as can be"
+"""Why such a convolution stays whole."""
 _SETTLED, _SWEEPS = 1e-6, 20
 _MOST = 1e6  # of a component's norm, where the tensor's is 1
 

@@ -12,9 +12,9 @@ from ...core.context import Context
 from ...core.knob import knob
 from ...layers.chain import ConvChain
 from ...layers.plain import along, pointwise, put_weight
-from .._factors import GROUPED, NO_FEWER, FactorMethod, Found, is_grouped
+from .._factors import NO_FEWER, FactorMethod, Found
 from ._ranks import rank_of_share
-from ._tensors import Components, cp
+from ._tensors import MATRIX, Components, cp
 
 _CANCELLING, _MOVING = 5.0, 1e-3
 
@@ -46,10 +46,8 @@ class Cp(FactorMethod):
 
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
         assert isinstance(module, nn.Conv2d)
-        if is_grouped(module):
-            return GROUPED
         if module.kernel_size == (1, 1):
-            return "its kernel is 1 x 1, and so a matrix, which lowrank.tsvd factorises as well as can be"
+            return MATRIX
         modes = _modes(module.weight.detach(), self.kernel)
         rank = self.rank if self.choose == "rank" else rank_of_share(self.rank_share, _break_even(modes))
         if rank * sum(modes.shape) >= modes.numel():

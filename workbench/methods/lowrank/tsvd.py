@@ -14,7 +14,7 @@ from ...core.errors import WorkbenchError
 from ...core.knob import knob
 from ...core.memo import remember
 from ...layers.factorised import FactorisedConv2d, FactorisedLinear
-from .._factors import GROUPED, NO_FEWER, FactorMethod, Found, is_grouped
+from .._factors import NO_FEWER, FactorMethod, Found
 from ._ranks import rank_of_energy, rank_of_share
 
 
@@ -40,8 +40,6 @@ class Tsvd(FactorMethod):
     )
 
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
-        if is_grouped(module):
-            return GROUPED
         assert isinstance(module.weight, Tensor)
         matrix = self._matrix(module.weight.detach())
         u, s, vh = _svd(matrix)

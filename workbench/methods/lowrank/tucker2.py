@@ -12,9 +12,9 @@ from ...core.context import Context
 from ...core.knob import knob
 from ...layers.chain import ConvChain, numbers
 from ...layers.plain import along, pointwise, put_weight
-from .._factors import GROUPED, NO_FEWER, FactorMethod, Found, is_grouped
+from .._factors import NO_FEWER, FactorMethod, Found
 from ._ranks import rank_of_energy, rank_of_evidence, rank_of_share
-from ._tensors import spectra, tucker2
+from ._tensors import MATRIX, spectra, tucker2
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,8 @@ class Tucker2(FactorMethod):
 
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
         assert isinstance(module, nn.Conv2d)
-        if is_grouped(module):
-            return GROUPED
         if module.kernel_size == (1, 1):
-            return "its kernel is 1 x 1, and so a matrix, which lowrank.tsvd factorises as well as can be"
+            return MATRIX
         ranks = self._ranks(module.weight.detach())
         shape = _shape(module, *ranks)
         if numbers(shape) >= module.weight.numel():

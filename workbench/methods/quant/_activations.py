@@ -27,6 +27,9 @@ INSIDE = 99.9
 _CHUNK, _SAMPLE, _TRIED = 64, 2**18, 2**14
 _SHRINK = 2.0 ** (-np.arange(0, 49) / 8)
 
+ALWAYS_ROUNDS = "every width rounds the weights; there is no setting that leaves them as they are"
+"""Why a quantizer has no neutral setting."""
+
 Appointed = tuple[Layer, LayerMethod]
 """A layer and who quantizes it, with the layer's own knob values."""
 
@@ -83,17 +86,17 @@ def range_knob(default: str, *others: str, meaning: str = "") -> Any:
     return knob(default, meaning, choices=(*RANGES, *others))
 
 
+def width_knob(default: int, *, low: int = 1) -> Any:
+    """The knob that says how finely what a layer is given is rounded."""
+    meaning = f"width of what a layer is given; more than {WIDEST} leave it in floating point"
+    return knob(default, meaning, low=low, high=FLOAT_BITS, unit="bit")
+
+
 @dataclass(frozen=True)
 class InputsMethod(LayerMethod):
     """A quantizer that can also round what its layers are given, and so the activations of the network."""
 
-    activation_bits: int = knob(
-        FLOAT_BITS,
-        f"width of what a layer is given; more than {WIDEST} leave it in floating point",
-        low=1,
-        high=FLOAT_BITS,
-        unit="bit",
-    )
+    activation_bits: int = width_knob(FLOAT_BITS)
 
     @abstractmethod
     def grid(self, seen: Seen) -> InputQuantizer:

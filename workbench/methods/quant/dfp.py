@@ -16,7 +16,7 @@ from ...core.knob import knob
 from ...core.order import VALUES
 from ...core.values import Array, FixedPoint
 from ...layers.activations import InputQuantizer
-from ._activations import Appointed, InputsMethod, Seen
+from ._activations import ALWAYS_ROUNDS, Appointed, InputsMethod, Seen, width_knob
 from ._policy import SAME, first_last_knob
 from ._straight_through import Job, StraightThroughMethod
 
@@ -36,12 +36,10 @@ class Dfp(InputsMethod, StraightThroughMethod):
     sets = VALUES
     axis = "bits"
     grows = True
-    excused = {"neutral": "every width rounds the weights; there is no setting that leaves them as they are"}
+    excused = {"neutral": ALWAYS_ROUNDS}
 
     bits: int = knob(8, "width of a stored weight or bias", low=2, high=16, unit="bit")
-    activation_bits: int = knob(
-        8, "width of what a layer is given; more than 16 leave it in floating point", low=2, high=32, unit="bit"
-    )
+    activation_bits: int = width_knob(8, low=2)
     length: str = knob(
         "range",
         "fraction bits: as many as let nothing overflow, or as give the least error",

@@ -17,7 +17,7 @@ from ...core.knob import knob
 from ...core.order import VALUES
 from ...core.values import Levels
 from ...layers.activations import InputQuantizer, round_gradients
-from ._activations import FLOAT_BITS, MSE, WIDEST, InputsMethod, Seen, grid_of, range_knob
+from ._activations import ALWAYS_ROUNDS, FLOAT_BITS, MSE, WIDEST, InputsMethod, Seen, grid_of, range_knob, width_knob
 from ._straight_through import Job, StraightThroughMethod
 
 UNIT = "unit"
@@ -37,15 +37,13 @@ class Dorefa(InputsMethod, StraightThroughMethod):
     sets = VALUES
     axis = "bits"
     grows = True
-    excused = {"neutral": "every width rounds the weights; there is no setting that leaves them as they are"}
+    excused = {"neutral": ALWAYS_ROUNDS}
 
     bits: int = knob(2, "width of a stored weight", low=1, high=8, unit="bit")
     scale: str = knob(
         "fitted", "what the grid in [-1, 1] is multiplied by: the best fit, or 1", choices=("fitted", UNIT)
     )
-    activation_bits: int = knob(
-        4, "width of what a layer is given; more than 16 leave it in floating point", low=1, high=32, unit="bit"
-    )
+    activation_bits: int = width_knob(4)
     activation_range: str = range_knob(MSE, UNIT, meaning="; unit: 0 to 1")
     gradient_bits: int = knob(
         FLOAT_BITS,

@@ -14,7 +14,7 @@ from ...core.order import VALUES
 from ...core.values import Array, FixedPoint
 from ...layers.activations import InputQuantizer
 from .._tuned import TunedLayerMethod
-from ._activations import MINMAX, InputsMethod, Seen, grid_of, range_knob
+from ._activations import ALWAYS_ROUNDS, MINMAX, InputsMethod, Seen, grid_of, range_knob
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
@@ -33,7 +33,7 @@ class Int8Linear(InputsMethod, TunedLayerMethod):
     sets = VALUES
     axis = "bits"
     grows = True
-    excused = {"neutral": "every width rounds the weights; there is no setting that leaves them as they are"}
+    excused = {"neutral": ALWAYS_ROUNDS}
 
     bits: int = knob(8, "width of a stored weight", low=2, high=16, unit="bit")
     scheme: str = knob("symmetric", "whether the grid is centred on zero", choices=("symmetric", "affine"))
