@@ -34,7 +34,7 @@ class FactorMethod(ModelMethod):
 
     @abstractmethod
     def factors(self, module: nn.Module, layer: Layer, context: Context) -> Found | str:
-        """What takes the place of `module`, never a grouped one, with the layer's own knob values, or why nothing does."""
+        """What takes the place of `module`, which is never grouped, by the layer's own knobs; or why nothing does."""
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         targets, fixed = chosen(self, model, context), fixtures(model.network, context.input_shape)
