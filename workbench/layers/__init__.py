@@ -13,13 +13,14 @@ from typing import Any
 from torch import nn
 
 from ..core.errors import FileError
+from .absent import Absent
 from .activations import QuantizedInput, bare
 from .chain import ConvChain
 from .circulant import CirculantLinear
 from .factorised import FactorisedConv2d, FactorisedLinear
 from .separable import SeparableConv2d
 
-_OWN = (FactorisedLinear, FactorisedConv2d, ConvChain, CirculantLinear, SeparableConv2d)
+_OWN = (FactorisedLinear, FactorisedConv2d, ConvChain, CirculantLinear, SeparableConv2d, Absent)
 LAYERS: dict[str, Any] = {cls.__name__: cls for cls in _OWN}
 
 ADOPTED = "_adopted_by_workbench"

@@ -16,19 +16,20 @@ from ...core.order import SHAPE, SUPPORT, Done, reason_against
 from .._distil import taught
 from ._criteria import CRITERIA, Criterion, criterion_named
 from ._filters import Quota, Ranked
+from ._layers import LayersMethod
 from ._masks import UNITS, kept_units, store_kept, title_of, unit_scores
-from ._rounds import RoundsFilterMethod
 from ._schedules import SCHEDULES, share_gone
 from ._scores import of_many
 
 
 @dataclass(frozen=True)
-class GranularityMasks(RoundsFilterMethod):
-    """Take out weights, kernels or filters, lowest score first, each layer by itself or the whole network at once.
+class GranularityMasks(LayersMethod):
+    """Take out weights, kernels, filters or layers, lowest score first, layer by layer or in one ranking.
 
     Weights and kernels stay in place as zeros that the file leaves out. Filters go physically with all that belongs to
-    them, for only so masked equals removed. Between rounds the rest may be trained, also on the dense network's
-    answers; what is gone stays gone. In one ranking scores are compared as they are: those of sums favour large units.
+    them, for only so masked equals removed; so do layers: the whole branch beside a shortcut that hands on its input.
+    Between rounds the rest may be trained, also on the dense network's answers; what is gone stays gone. In one
+    ranking scores are compared as they are: those of sums favour large units.
     """
 
     title = "Masks by granularity"
@@ -38,8 +39,9 @@ class GranularityMasks(RoundsFilterMethod):
 
     granularity: str = knob(
         "weight",
-        "what is taken out as one: a kernel is what a filter does with one channel, a neuron counts as a filter",
-        choices=(*UNITS, "filter"),
+        "what is taken out as one: a kernel is what a filter does with one channel, a neuron counts as a filter, a "
+        "layer is the whole branch beside a shortcut, ranked among all branches",
+        choices=(*UNITS, "filter", "layer"),
         whole=True,
     )
     criterion: str = knob(
@@ -62,7 +64,7 @@ class GranularityMasks(RoundsFilterMethod):
         whole=True,
     )
     pruning_ratio: float = knob(
-        0.5, "share of the units that are removed, of which each layer keeps one", low=0.0, high=0.999, step=0.001
+        0.5, "share of the units that are removed; a layer that stays keeps one", low=0.0, high=0.999, step=0.001
     )
     rounds: int = knob(
         10, "rounds of scoring and pruning with training in between, unless in one shot", low=1, high=100, whole=True
@@ -83,7 +85,7 @@ class GranularityMasks(RoundsFilterMethod):
         return share_gone(ratio, done / self.turns, self.schedule)
 
     def follows(self, layers: tuple[str, ...] | None, done: Sequence[Done]) -> str | None:
-        sets = SHAPE if self.granularity == "filter" else SUPPORT
+        sets = SHAPE if self.granularity in ("filter", "layer") else SUPPORT
         return self._misfit() or reason_against(sets, layers, done)
 
     def _misfit(self) -> str | None:
@@ -93,18 +95,27 @@ class GranularityMasks(RoundsFilterMethod):
         return f"{self.criterion} scores whole filters only; for granularity={self.granularity} there are {able}"
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
+        if why := self._misfit():
+            raise WorkbenchError(f"{self.id()}: {why}.")
         if self.granularity == "filter":
             return super().apply(model, context)
+        if self.granularity == "layer":
+            return self._without_layers(model, context)
         return self._rounds(model, context, self.epochs)
 
     def masked(self, model: Compressed, context: Context) -> Compressed:
         """The same without the training after the last round; for weights and kernels the mask is all there is."""
-        return super().masked(model, context) if self.granularity == "filter" else self._rounds(model, context, 0)
+        if self.granularity == "filter":
+            return super().masked(model, context)
+        if self.granularity == "layer":
+            return self._without_layers(model, context, masked=True)
+        return self._rounds(model, context, 0)
+
+    def as_one(self, scores: Tensor) -> Tensor:
+        return unit_scores(scores[None, None], None, "kernel", self.criterion)[0]
 
     def _rounds(self, model: Compressed, context: Context, last: int) -> Compressed:
         """last: epochs after the last round."""
-        if why := self._misfit():
-            raise WorkbenchError(f"{self.id()}: {why}.")
         for done in range(1, self.turns + 1):
             part = replace(context, progress=context.progress.part((done - 1) / self.turns, done / self.turns))
             self._mask(model, part, done)
