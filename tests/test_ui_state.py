@@ -10,8 +10,9 @@ from ui_fakes import choices, made_up
 
 from workbench.core.errors import KnobError, OrderError, WorkbenchError
 from workbench.core.recipe import Recipe, Step
+from workbench.experiment.pipeline import trains
 from workbench.methods import methods
-from workbench.ui.choices import default_step, trains
+from workbench.ui.choices import default_step
 from workbench.ui.snapshot import restore, snapshot
 from workbench.ui.state import State
 

@@ -15,7 +15,7 @@ from ..core.method import Combination, Method
 from ..core.order import Done
 from ..core.progress import Progress
 from ..core.recipe import Recipe, Step
-from ..methods import checked, method_of
+from ..methods import checked, method_named, method_of
 from .subject import Subject
 
 After = Callable[[Step, Compressed], None]
@@ -108,3 +108,10 @@ def _equal_weights(a: Compressed, b: Compressed) -> bool:
     return mine.keys() == theirs.keys() and all(
         mine[n].shape == theirs[n].shape and torch.equal(mine[n], theirs[n]) for n in mine
     )
+
+
+def trains(step: Step) -> bool:
+    """Whether the step trains the network, so that its result takes more than a moment."""
+    if "epochs" in step.knobs:
+        return bool(step.knobs["epochs"])
+    return "fit" in method_named(step.method).needs

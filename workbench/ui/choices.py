@@ -295,13 +295,6 @@ def local_knobs(method: str) -> dict[str, Knob]:
     return {} if issubclass(cls, Combination) else {n: k for n, k in knobs_of(cls).items() if not k.whole}
 
 
-def trains(step: Step) -> bool:
-    """Whether the step trains the network, so that its result takes more than a moment."""
-    if "epochs" in step.knobs:
-        return bool(step.knobs["epochs"])
-    return "fit" in method_named(step.method).needs
-
-
 def _listed(what: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
         raise WorkbenchError(f"There is no {what} {name!r}; there are {', '.join(known)}.")

@@ -8,8 +8,9 @@ from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
 from ..core.training import RUNNING, Training
 from ..experiment.live import Live
+from ..experiment.pipeline import trains
 from ..experiment.questions import Question
-from .choices import axis_of, trains
+from .choices import axis_of
 from .debounce import Debounce, Timer
 from .guard import guard, watch
 from .snippets import plain

@@ -7,8 +7,8 @@ from html import escape
 import ipywidgets as w
 
 from ...core.knob import Knob
+from ...experiment.pipeline import trains
 from ...figures import allocation as figure
-from ..choices import trains
 from ..controls import Control
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
