@@ -1,0 +1,175 @@
+"""Every method over its main knob on CIFAR-10: what is kept at 4x, 8x and 16x, and what it costs to run.
+
+    python tests/benchmarks/families.py [--network resnet20] [--recovery none|batchnorm|finetune] [--table]
+
+Every point is a file that was written, read back and measured on the validation split, and goes into the run store:
+points that are there are not measured again, so a run that was stopped goes on. Then prints the table, --table that
+alone. Without training (none), with BatchNorm re-estimated from 256 images (batchnorm), or with two epochs of training
+(finetune; by the method itself where it trains with quantized weights). Such training takes minutes a point; its
+products are bfloat16, which the runs say, unless --precision is float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from workbench.core.comparison import Bound
+from workbench.core.errors import WorkbenchError
+from workbench.core.recipe import Recipe
+from workbench.core.records import Run
+from workbench.experiment.compare import RATIOS, compare, curve_name
+from workbench.experiment.pipeline import canonical
+from workbench.experiment.run import run
+from workbench.experiment.store import Store
+from workbench.experiment.subject import Subject, subject_named
+from workbench.experiment.sweep import along
+from workbench.methods import parse_step
+from workbench.train.recovery import fitter
+from workbench.train.settings import recovery_settings
+
+FILTERS = ("pruning_ratio", (0.25, 0.52, 0.66, 0.76))
+WEIGHTS = ("pruning_ratio", (0.5, 0.78, 0.9, 0.96, 0.98))
+CURVES = {
+    "prune.magnitude_iter": WEIGHTS,
+    "prune.granularity_masks:scope=global": WEIGHTS,
+    "prune.l1_filter": FILTERS,
+    "prune.fpgm": FILTERS,
+    "prune.taylor2019": FILTERS,
+    "prune.hrank": FILTERS,
+    "prune.apoz": FILTERS,
+    "prune.neuron_datafree": ("pruning_ratio", (0.25, 0.5, 0.75, 0.9)),
+    "quant.int8_linear": ("bits", (8, 6, 4, 3, 2)),
+    "quant.dfp": ("bits", (8, 6, 4, 3, 2)),
+    "quant.kmeans_share": ("bits", (8, 6, 4, 3, 2)),
+    "quant.dorefa:activation_bits=8": ("bits", (8, 4, 3, 2, 1)),
+    "quant.twn": ("threshold", (0.5, 0.7, 0.9, 1.1)),
+    "quant.bwn": ("per_filter", (True, False)),
+    "struct.circulant": ("exponent", (1, 2, 3, 4)),
+    "lowrank.tsvd": ("rank_share", (0.5, 0.25, 0.12, 0.06)),
+    "lowrank.tucker2": ("rank_share", (0.6, 0.4, 0.27, 0.16)),
+    "lowrank.cp": ("rank_share", (0.5, 0.24, 0.12, 0.055)),
+    "compact.mobilenet_v1": ("width", (1.0, 0.8, 0.6, 0.45)),
+    "combo.deep_compression:epochs=0": ("conv_ratio", (0.3, 0.6, 0.75, 0.9)),
+}
+TRAINED = (  # the most telling first: 8x, then 16x, then 4x
+    *("prune.magnitude_iter:pruning_ratio=0.9", "prune.l1_filter:pruning_ratio=0.66"),
+    *("quant.kmeans_share:bits=4", "lowrank.tucker2:rank_share=0.27", "prune.taylor2019:pruning_ratio=0.66"),
+    *("compact.mobilenet_v1:width=1.0", "prune.fpgm:pruning_ratio=0.66", "lowrank.tsvd:rank_share=0.12"),
+    *("prune.magnitude_iter:pruning_ratio=0.96", "prune.l1_filter:pruning_ratio=0.76"),
+    *("quant.kmeans_share:bits=2", "lowrank.tucker2:rank_share=0.16", "prune.taylor2019:pruning_ratio=0.76"),
+    *("quant.dorefa:activation_bits=8,bits=2,epochs=2", "quant.twn:epochs=2", "prune.fpgm:pruning_ratio=0.76"),
+    *("compact.mobilenet_v1:width=0.6", "combo.deep_compression:epochs=0,conv_ratio=0.6"),
+    *("combo.deep_compression:epochs=0,conv_ratio=0.9", "lowrank.tsvd:rank_share=0.06"),
+    *("prune.magnitude_iter:pruning_ratio=0.78", "prune.l1_filter:pruning_ratio=0.52"),
+    *("lowrank.tucker2:rank_share=0.4", "prune.taylor2019:pruning_ratio=0.52", "prune.fpgm:pruning_ratio=0.52"),
+)
+AFTER = {"batchnorm": ("recover.batchnorm",), "finetune": ("recover.finetune:epochs=2",)}
+SPLIT = "validation"
+
+
+def recipes(network: str, dataset: str, recovery: str) -> Iterator[Recipe]:
+    """Every point, in the order in which they are measured."""
+    plain = Recipe(network, dataset)
+    if recovery == "finetune":
+        for text in TRAINED:
+            own = text.endswith("epochs=2")
+            yield plain.with_steps(*map(parse_step, (text,) if own else (text, *AFTER[recovery])))
+        return
+    for text, (knob, values) in CURVES.items():
+        steps = map(parse_step, (text, *AFTER.get(recovery, ())))
+        yield from along(plain.with_steps(*steps), 0, knob, list(values))
+
+
+def the_subject(asked: argparse.Namespace) -> Subject:
+    """Where methods train with other products than usual, runs have a fingerprint of their own and say why."""
+    usual = subject_named(asked.network, asked.dataset)
+    if asked.recovery != "finetune" or asked.precision == "float32":
+        return usual
+    settings = replace(recovery_settings(asked.dataset), precision=asked.precision)
+    remark = f"Training after compressing had {asked.precision} products."
+    data = replace(usual.dataset, remarks=(*usual.dataset.remarks, remark))
+    return replace(usual, dataset=data, fit=fitter(data, settings), identity=asked.precision)
+
+
+def measured(asked: argparse.Namespace, subject: Subject) -> tuple[list[Run], dict[str, str]]:
+    """The runs that are there, or are there now, and why other curves have none."""
+    store, found, refused = Store(), list[Run](), dict[str, str]()
+    for recipe in map(canonical, recipes(asked.network, asked.dataset, asked.recovery)):
+        known = store.get(recipe, SPLIT, subject.fingerprint)
+        if known is None and not asked.table:
+            began = time.perf_counter()
+            try:
+                known = run(recipe, split=SPLIT, store=store, subject=subject).run
+            except WorkbenchError as error:
+                refused[curve_name(recipe)] = str(error)
+                continue
+            print(f"{time.perf_counter() - began:6.0f} s  {line(known)}", flush=True)
+        found += [known] if known else []
+    return found, refused
+
+
+def line(known: Run) -> str:
+    m = known.measurement
+    steps = " | ".join(s.method for s in known.recipe.steps)
+    return f"{steps:50} {m.compression_ratio:6.2f}x {100 * m.accuracy.accuracy:6.2f} % {m.macs:>11,} MACs"
+
+
+def percent(bound: Bound) -> str:
+    if bound.value is None:
+        return "-"
+    low, high = bound.low, bound.high
+    return f"{100 * bound.value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def nearest(runs: list[Run], ratio: float) -> Run:
+    return min(runs, key=lambda r: abs(math.log(r.measurement.compression_ratio / ratio)))
+
+
+def report(runs: list[Run], subject: Subject, middle: float = RATIOS[1]) -> None:
+    """The table, with what the measured setting nearest to the middle ratio takes to run."""
+    dense = subject.dense_accuracy(SPLIT)
+    found = compare(runs, dense=dense)
+    groups = defaultdict[str, list[Run]](list)
+    for known in runs:
+        groups[curve_name(known.recipe)].append(known)
+    print(f"\n{subject.name} on {subject.dataset.name}, {SPLIT}, {found.images:,} images, dense {dense.accuracy:.2%},")
+    print(
+        f"{found.dense_bytes:,} bytes; accuracy in % with its 95 % interval, between measured settings interpolated\n"
+    )
+    print("| method | " + " | ".join(f"{r:g}x" for r in RATIOS) + f" | nearest to {middle:g}x | MACs | latency |")
+    print("|---|" + "---|" * (len(RATIOS) + 3))
+    for name, own in groups.items():
+        cells = [percent(row.answers[name]) for row in found.at_bytes]
+        m = nearest(own, middle).measurement
+        cost = f"{m.macs / m.dense_macs:.0%} | {m.latency.median_ms:.1f} ms" if m.latency else "-"
+        at = f"{100 * m.accuracy.accuracy:.1f} at {m.compression_ratio:.1f}x"
+        print(f"| `{name}` | " + " | ".join(cells) + f" | {at} | {cost} |")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--network", default="resnet20")
+    arguments.add_argument("--dataset", default="cifar10")
+    arguments.add_argument("--recovery", choices=("none", "batchnorm", "finetune"), default="none")
+    arguments.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--table", action="store_true", help="only what is in the store")
+    asked = arguments.parse_args()
+    torch.set_num_threads(asked.threads)
+    subject = the_subject(asked)
+    runs, refused = measured(asked, subject)
+    if runs:
+        report(runs, subject)
+    for name, why in refused.items():
+        print(f"\n`{name}`: {why}")
+
+
+if __name__ == "__main__":
+    main()
