@@ -48,11 +48,12 @@ def survey(network: nn.Module) -> tuple[Uncompressed, ...]:
     """Every part that holds values and that no method acts on, in definition order, with the reason."""
     places = {id(m): name for name, m in reversed(list(network.named_modules()))}
     seen = {id(p): _joined(name, key) for name, m in _once(network) if acts_on(m) for key, p in m._parameters.items()}
+    known = set(map(id, (*network.modules(), *network.parameters(), *network.buffers())))
     return (
         *_parts(network, seen),
         *_aliases(network, places),
         *_same_memory(network),
-        *(part for name, m in network.named_modules() for part in _unseen(name, m, network)),
+        *(part for name, m in network.named_modules() for part in _unseen(name, m, known)),
     )
 
 
@@ -207,24 +208,26 @@ def _same_memory(network: nn.Module) -> Iterator[Uncompressed]:
                 yield Uncompressed(name, "Parameter", 0, reason, BLOCKS)
 
 
-def _unseen(name: str, module: nn.Module, network: nn.Module) -> Iterator[Uncompressed]:
-    """Modules and tensors in plain attributes, lists and dictionaries, where torch does not look."""
-    modules, tensors = set(map(id, network.modules())), {id(t) for t in (*network.parameters(), *network.buffers())}
+def _unseen(name: str, module: nn.Module, known: set[int]) -> Iterator[Uncompressed]:
+    """Modules and tensors in plain attributes, lists and dictionaries, where torch does not look.
+
+    known: ids of all that torch finds.
+    """
     computed = {"weight", "bias"} if _computed(module) else set[str]()
     for key, value in vars(module).items():
         if key in ("_parameters", "_buffers", "_modules", *computed) or key.endswith("_hooks"):
             continue
         for place, thing in _inside(_joined(name, key), value):
-            if isinstance(thing, nn.Module) and id(thing) not in modules and any(True for _ in thing.parameters()):
+            if isinstance(thing, nn.Module) and id(thing) not in known and any(True for _ in thing.parameters()):
                 size = sum(p.numel() for p in thing.parameters())
                 reason = (
                     "it stands in a plain list or dictionary, where torch does not see it; nn.ModuleList makes it seen"
                 )
                 yield Uncompressed(place, _kind(thing), size, reason, BLOCKS)
-            elif isinstance(thing, nn.Parameter) and id(thing) not in tensors:
+            elif isinstance(thing, nn.Parameter) and id(thing) not in known:
                 reason = "a parameter in a plain list or dictionary, where torch does not see it; use nn.ParameterList"
                 yield Uncompressed(place, "Parameter", thing.numel(), reason, BLOCKS)
-            elif isinstance(thing, Tensor) and id(thing) not in tensors and thing.is_floating_point():
+            elif isinstance(thing, Tensor) and id(thing) not in known and thing.is_floating_point():
                 reason = "a plain tensor, which no file holds: whoever builds the network makes it; see register_buffer"
                 yield Uncompressed(place, "Tensor", thing.numel(), reason)
 
