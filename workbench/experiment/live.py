@@ -158,7 +158,7 @@ class Live:
             self._remember(key, value)
             self._notify(reports.Answered(recipe, Answer(question, value, final=True)))
 
-        self._worker.submit(f"{_ASK}{question.kind}", job, rank=1)
+        self._worker.submit(f"{_ASK}{question.kind}", job, rank=getattr(question, "rank", 1))
 
     def report(self, recipe: Recipe) -> None:
         """Measure on the held-out test split; the number to report, never to choose by."""

@@ -10,6 +10,7 @@ from .panels import (
     bytes,
     compare,
     costs,
+    criterion,
     curve,
     explain,
     export,
@@ -24,7 +25,9 @@ from .panels import (
     status,
     steps,
     train,
+    unit,
 )
+from .panels.layer import layer_picker
 from .state import State
 from .widgets import Page
 
@@ -39,9 +42,12 @@ def page(state: State, engine: Engine) -> w.VBox:
     numbers = [headline.panel(state), status.panel(state, engine), curve.panel(state, engine)]
     numbers += [notes.panel(state), export.panel(state, engine)]
     wide = w.VBox(numbers).add_class("wb-wide")
+    card = unit.panel(state, engine, filters.NAME, unit.NAME)
+    why = w.VBox([layer_picker(state), card, criterion.panel(state, engine, unit.NAME)])
     views = {
         bytes.NAME: ("Where the bytes went", bytes.panel(state)),
-        filters.NAME: ("What was removed", filters.panel(state)),
+        filters.NAME: ("What was removed", w.VBox([filters.panel(state), card])),
+        unit.NAME: ("Why could it go?", why),
         layers.NAME: ("Layers", layers.panel(state)),
         sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
         costs.NAME: ("What it cost", costs.panel(state, engine)),

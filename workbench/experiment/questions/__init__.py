@@ -6,9 +6,10 @@ each kind, and another file here is all that another question takes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ...core.compressed import Compressed
 from ...core.context import Context
@@ -47,7 +48,7 @@ class Asked:
 
 
 class Question(Protocol):
-    """Hashable: an answer is remembered by its question."""
+    """Hashable: an answer is remembered by its question. One that takes minutes sets `rank` to 2: others go first."""
 
     kind: ClassVar[str]
     """Its place on the page and its lane in the worker."""
@@ -57,6 +58,11 @@ class Question(Protocol):
     def answers(self, asked: Asked, progress: Progress) -> Iterator[object]:
         """The same record growing; the last is complete. WorkbenchError in one sentence; Cancelled within a second."""
         ...
+
+
+def last(answers: Iterator[object]) -> Any:
+    """The complete answer, for who does not watch it grow."""
+    return deque(answers, maxlen=1)[0]
 
 
 class Answer(NamedTuple):

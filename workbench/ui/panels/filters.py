@@ -20,7 +20,8 @@ def panel(state: State) -> w.VBox:
     def clicked(trace: int, point: Point) -> None:
         unit = figure.unit_at(view, trace, point) if isinstance(point, int) else None
         if unit is not None:
-            state.set({"layer": view.layer, "unit": unit})
+            with state.hold_trait_notifications():  # one question about the unit, none about its layer
+                state.set({"layer": view.layer, "unit": unit})
 
     chart = Chart("Scores of the units of one layer, with the cut between kept and removed")
     chart.clicked = guard(state, clicked)

@@ -1,0 +1,146 @@
+"""What the numbers of a card say, in words: was the criterion right about the unit?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .agreement import Agreement
+from .units import Fate, Neighbour, Truth, UnitCard
+
+UNKNOWN, RIGHT, WRONG, FREE = "unknown", "right", "wrong", "free"
+ALIKE = 0.8
+"""Two units whose likeness is at least this are said to answer to the same."""
+_MOST_TIED = 3
+
+
+class Verdict(NamedTuple):
+    """kind: right, wrong, free (kept, and nothing is lost without it) or unknown. judgement, summary: sentences.
+
+    The judgement may be empty: without a cut or without the truth there is nothing to judge.
+    """
+
+    kind: str
+    judgement: str
+    summary: str
+
+
+def verdict(
+    card: UnitCard, fate: Fate | None, *, agreement: Agreement | None = None, classes: Sequence[str] = ()
+) -> Verdict:
+    """Strictly from the numbers. agreement: of the criterion with the truth, where it is known; classes: names."""
+    kind = _kind(card, fate, agreement)
+    parts = [_fate(card, fate), _truth(card, classes), _likeness(card), _tied(card)]
+    summary = "; ".join(part for part in parts if part)
+    return Verdict(
+        kind, _judgement(kind, card, fate, agreement), f"{summary[:1].upper()}{summary[1:]}." if summary else ""
+    )
+
+
+def costly(truth: Truth) -> bool:
+    """Whether taking it out costs more than chance would show, in all or for one class."""
+    return truth.all.interval[0] > 0 or truth.worst is not None
+
+
+def points(share: float) -> str:
+    """A share as points of accuracy, `0.4`, never `−0.0`."""
+    return f"{round(100 * share, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A correlation or a cosine, `−0.93`."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def _kind(card: UnitCard, fate: Fate | None, agreement: Agreement | None) -> str:
+    if card.truth is None or fate is None:
+        return UNKNOWN
+    if costly(card.truth):
+        return WRONG if fate.removed else RIGHT
+    if fate.removed:
+        return RIGHT
+    place = _true_place(card, agreement)
+    return WRONG if place is not None and place <= fate.removed_units else FREE
+
+
+def _true_place(card: UnitCard, agreement: Agreement | None) -> int | None:
+    group = agreement.of(card.layer) if agreement is not None else None
+    return None if group is None or card.unit is None or card.unit >= len(group.scores) else group.true_place(card.unit)
+
+
+def _judgement(kind: str, card: UnitCard, fate: Fate | None, agreement: Agreement | None) -> str:
+    if kind == UNKNOWN or fate is None or card.truth is None:
+        return ""
+    place, n = _true_place(card, agreement), card.truth.all.n
+    truly = f" By the truth it is number {place} of {fate.units} to go." if place is not None else ""
+    if kind == WRONG and fate.removed:
+        return f"The criterion was wrong: it removed something that costs accuracy.{truly}"
+    if kind == WRONG:
+        return f"The criterion was wrong: it kept something free while it removed {fate.removed_units} others.{truly}"
+    if kind == FREE:
+        return f"Kept, though {n} images show nothing lost without it: there would be room to go further.{truly}"
+    if fate.removed:
+        return f"The criterion was right: {n} images show nothing lost without it.{truly}"
+    return f"The criterion was right to keep it: accuracy is lost without it.{truly}"
+
+
+def _fate(card: UnitCard, fate: Fate | None) -> str:
+    if fate is None:
+        return card.name if card.unit is None else f"{card.name}: no step of this recipe ranks it"
+    said = f"{'removed' if fate.removed else 'kept'}: {fate.criterion} rank {fate.place} of {fate.units}"
+    if fate.threshold is None:
+        return f"{said}, and there is no cut"
+    side = "above" if fate.score > fate.threshold else "at" if fate.score == fate.threshold else "below"
+    return f"{said}, {side} the cut {fate.threshold:.3g}"
+
+
+def _truth(card: UnitCard, classes: Sequence[str]) -> str:
+    if card.refusal:
+        return f"it cannot be taken out: {card.refusal}"
+    if card.truth is None:
+        return ""
+    found = card.truth.all
+    low, high = found.interval
+    alone = "" if card.unit is None else " alone"
+    verb, size = ("gains", -found.cost) if found.cost < 0 else ("costs", found.cost)
+    said = f"taking it out{alone} {verb} {points(size)} points"
+    said += f" (95 %: {points(low)} to {points(high)} lost, {found.n} images)"
+    return said + _worst(card.truth, classes)
+
+
+def _worst(truth: Truth, classes: Sequence[str]) -> str:
+    worst = truth.worst
+    if worst is None:
+        return ""
+    own, name = truth.classes[worst], classes[worst] if worst < len(classes) else str(worst)
+    return f", and class “{name}” alone loses {points(own.cost)} ({own.lost} of its {own.n} images)"
+
+
+def _likeness(card: UnitCard) -> str:
+    if card.responses is not None and card.responses.dead:
+        return f"it gives the same answer to everything in {card.responses.n} images"
+    best = max(card.neighbours, key=_near, default=None)
+    if best is None or card.unit is None:
+        return ""
+    other, cosine = f"{card.kind} {best.unit}", f"cosine {number(best.cosine)}"
+    if best.correlation is None:
+        alike = "has much the same weights" if best.cosine >= ALIKE else "has the nearest weights"
+        return f"{other} {alike} ({cosine})"
+    measured = f"({cosine}, correlation {number(best.correlation)})"
+    if best.correlation >= ALIKE:
+        what = "strokes" if best.cosine >= ALIKE else "places, with other weights"
+        return f"{other} answers to the same {what} {measured}"
+    return f"no other {card.kind} is like it: the nearest is {best.unit} {measured}"
+
+
+def _near(neighbour: Neighbour) -> float:
+    return neighbour.cosine if neighbour.correlation is None else neighbour.correlation
+
+
+def _tied(card: UnitCard) -> str:
+    if not card.tied or card.unit is None:
+        return ""
+    named = ", ".join(card.tied[:_MOST_TIED]) + (
+        f" and {len(card.tied) - _MOST_TIED} more" if len(card.tied) > _MOST_TIED else ""
+    )
+    return f"its number goes in {named} as well, since their outputs are added up"
