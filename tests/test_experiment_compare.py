@@ -89,6 +89,17 @@ def test_seeds_are_averaged_and_widen_the_interval():
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
+def test_where_more_bytes_bought_nothing_the_curve_is_flat():
+    """Chance from 20,000 to 100,000 bytes, then 90 %: nothing was seen that would be better than chance at 90,000."""
+    sizes = {20_000: 0.1, 50_000: 0.0995, 100_000: 0.1, 200_000: 0.9}
+    runs = [entry("quant.int8_linear", "bits", b, s, a) for b, (s, a) in enumerate(sizes.items(), 2)]
+    found = compare(runs, ratios=(DENSE / 90_000, DENSE / 150_000))
+    flat, rising = (row.answers["quant.int8_linear"].value for row in found.at_bytes)
+    assert flat == pytest.approx(0.1)
+    assert 0.2 < rising < 0.9
+    assert [p.best for p in found.curves[0].points] == [True, False, False, True]
+
+
 def test_only_the_best_settings_make_the_curve():
     worse = entry("prune.magnitude_iter", "pruning_ratio", 0.55, 300_000, 0.5)
     found = compare([*PRUNED, worse])

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/peers.py [--network resnet20] [--dataset cifar10]
 
-Peers: torch.nn.utils.prune, torch-pruning, scikit-learn and tensorly (extra `test`). One thread; the fastest of a few
-runs; what the workbench remembers from one run is forgotten before the next. Prints a table in markdown.
+Peers: torch.nn.utils.prune, torch-pruning, scikit-learn and tensorly (extra `test`). Processor time on one thread, the
+least of a few runs; what the workbench remembers from one run is forgotten before the next. Set OMP_NUM_THREADS=1, or
+a peer's other threads count too. Prints a table in markdown.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from workbench.methods.prune.granularity_masks import GranularityMasks
 from workbench.methods.prune.l1_filter import L1Filter
 from workbench.methods.quant._kmeans import Line, nearest
 
-RUNS, RATIO, IMAGES = 3, 0.5, 256
+RUNS, RATIO, IMAGES = 5, 0.5, 256
 Scores = dict[str, Tensor]
 
 
@@ -52,13 +53,13 @@ class Row(NamedTuple):
 
 
 def best(function: Callable[[], Any], runs: int = RUNS) -> tuple[float, Any]:
-    """(fastest seconds, result)."""
+    """(least seconds of processor time, result)."""
     times = []
     for _ in range(runs):
         memo._store.clear()
-        start = time.perf_counter()
+        start = time.process_time()
         result = function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times), result
 
 

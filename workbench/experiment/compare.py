@@ -47,9 +47,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """One curve's best settings and their draws.
+    """What at most so many bytes buy on one curve, and its draws.
 
-    size: (n,) log bytes; accuracy: (draws + 1, n), the first row as measured.
+    size: (n,) log bytes, ascending; accuracy: (draws + 1, n), of the best setting up to there, the first row as
+    measured. Where more bytes bought nothing it is flat.
     """
 
     name: str
@@ -164,9 +165,19 @@ def _curve(name: str, settings: dict[str, list[Entry]], draws: int, rng: np.rand
     points.sort(key=lambda p: (p[0].size, -p[0].accuracy[0]))
     best = frontier([(point.size, float(point.accuracy[0])) for point, _ in points])
     shown = tuple(_shown(point, recipe, i in best) for i, (point, recipe) in enumerate(points))
-    kept = [points[i][0] for i in best]
-    line = _Line(name, np.array([p.size for p in kept]), np.stack([p.accuracy for p in kept], 1))
+    line = _line(name, [point for point, _ in points])
     return Curve(name, tuple(step.method for step in points[0][1].steps), shown), line
+
+
+def _line(name: str, points: Sequence[_Point]) -> _Line:
+    """points: in the order of the frontier. Those that are surely worse than a smaller one have no say."""
+    kept = [points[0]]
+    for point in points[1:]:
+        top = max(float(other.accuracy[0]) for other in kept)
+        if point.size - kept[-1].size > _TINY and np.percentile(point.accuracy, 97.5) >= top:
+            kept.append(point)
+    reached = np.maximum.accumulate(np.stack([p.accuracy for p in kept], 1), 1)
+    return _Line(name, np.array([p.size for p in kept]), reached)
 
 
 class _Point(NamedTuple):
