@@ -16,12 +16,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
-from workbench.core.context import Batch
+from workbench.core.agreement import Correlation
 from workbench.core.progress import Progress
 from workbench.core.recipe import Recipe
 from workbench.experiment.subject import subject_named
+from workbench.explain.against_truth import correlation, correlation_of_draws, spearman
+from workbench.explain.units import sample_of
 from workbench.measure.removal import Removed, removal
 from workbench.methods.prune._criteria import CRITERIA, Chance, Taylor, scores_of
 
@@ -32,27 +33,17 @@ KINDS = {
     "taylor, filter": Taylor("filter"),
     "taylor, weights": Taylor("weights"),
 }
-Row = tuple[float, float, float]
 DRAWS, COLUMNS = 200, 4
 
 
-def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Along the last axis, ties at their mean rank; nan where one side has no order. (..., n) both -> (...)."""
-    x, y = (rankdata(v, axis=-1) - (v.shape[-1] + 1) / 2 for v in (a, b))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+def compared(draws: list[np.ndarray], truth: np.ndarray) -> Correlation:
+    """Of one criterion with an interval over resampled units; of chance, the mean and range of its draws."""
+    return correlation_of_draws(draws, truth) if len(draws) > 1 else correlation(draws[0], truth)
 
 
-def correlation(draws: list[np.ndarray], truth: np.ndarray, samples: int = 1000) -> Row:
-    """Of one criterion and the 95 % interval over resampled units; of chance, mean and 95 % range over its draws."""
-    if len(draws) > 1:
-        spread = spearman(np.stack(draws), np.broadcast_to(truth, (len(draws), len(truth))))
-        return (float(spread.mean()), *np.quantile(spread, [0.025, 0.975]))
-    drawn = np.random.default_rng(0).integers(0, len(truth), (samples, len(truth)))
-    spread = spearman(draws[0][drawn], truth[drawn])
-    spread = spread[np.isfinite(spread)]
-    low, high = np.quantile(spread, [0.025, 0.975]) if spread.size else (np.nan, np.nan)
-    return float(spearman(draws[0], truth)), float(low), float(high)
+def spelled(found: Correlation) -> str:
+    values = [np.nan if value is None else value for value in (found.value, found.low, found.high)]
+    return "{:6.3f} [{:6.3f}, {:6.3f}]".format(*values)
 
 
 def named(row: Removed) -> str:
@@ -64,9 +55,7 @@ def measured(asked: argparse.Namespace) -> tuple[list[Removed], dict[str, list[l
     """The truth, and for every criterion its draws, each with the scores of every group in the same order."""
     subject = subject_named(asked.network, asked.dataset)
     context = subject.context(Recipe(asked.network, asked.dataset, seed=asked.seed), Progress())
-    given = subject.dataset.split("validation")
-    chosen = torch.randperm(len(given.images), generator=torch.Generator().manual_seed(asked.seed))[: asked.images]
-    batch = Batch(given.images[chosen], given.labels[chosen])
+    batch, chosen = sample_of(subject.dataset.split("validation"), asked.images, asked.seed)
     start = time.perf_counter()
     truth = list(removal(subject.network, batch))
     units = sum(len(row.losses) for row in truth)
@@ -90,15 +79,15 @@ def report(truth: list[Removed], scores: dict[str, list[list[np.ndarray]]]) -> N
         print(f"{named(row):20} {len(change):4} {change.min():10.6f} {np.median(change):10.6f} {change.max():10.6f}")
     for start in range(0, len(truth), COLUMNS):
         some = range(start, min(start + COLUMNS, len(truth)))
-        print("\nrank correlation" + " " * 4 + "".join(f"{named(truth[i]):>21}" for i in some))
+        print("\nrank correlation" + " " * 4 + "".join(f"{named(truth[i]):>26}" for i in some))
         for name, own in scores.items():
-            cells = [correlation([draw[i] for draw in own], changes[i]) for i in some]
-            print(f"{name:20}" + "".join(f"{r:6.2f} [{low:5.2f},{high:5.2f}]" for r, low, high in cells))
+            cells = [compared([draw[i] for draw in own], changes[i]) for i in some]
+            print(f"{name:20}" + "".join(f"  {spelled(cell)}" for cell in cells))
     print("\nover all units" + " " * 24 + "mean over layers")
     for name, own in scores.items():
-        r, low, high = correlation([np.concatenate(draw) for draw in own], np.concatenate(changes))
+        every = compared([np.concatenate(draw) for draw in own], np.concatenate(changes))
         each = [np.mean([spearman(draw[i], change) for draw in own]) for i, change in enumerate(changes)]
-        print(f"{name:20} {r:6.3f} [{low:6.3f}, {high:6.3f}]   {np.nanmean(each):6.3f}")
+        print(f"{name:20} {spelled(every)}   {np.nanmean(each):6.3f}")
 
 
 def main() -> None:
