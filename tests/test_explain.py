@@ -15,7 +15,8 @@ from torch import nn
 from workbench.core.errors import Cancelled, WorkbenchError
 from workbench.core.progress import Progress
 from workbench.explain import maps
-from workbench.explain.attribution import attribute, attributions, similarity
+from workbench.explain.attribution import attribute, attributions
+from workbench.explain.likeness import rank_correlation
 
 METHODS = list(attributions())
 
@@ -80,9 +81,9 @@ def test_integrated_gradients_agree_with_a_sum_of_gradients_by_hand():
     np.testing.assert_allclose(explained("integrated_gradients", network, image, 1), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_grad_cam_agrees_with_hooks_by_hand():
+def test_grad_cam_agrees_with_hooks_by_hand_behind_the_last_convolutions_relu():
     network, image, seen = small(), picture(2), {}
-    hook = network[3].register_forward_hook(lambda _, __, out: seen.update(out=out))
+    hook = network[4].register_forward_hook(lambda _, __, out: seen.update(out=out))
     score = network(image[None])[0, 1]
     hook.remove()
     slope = torch.autograd.grad(score, seen["out"])[0]
@@ -113,13 +114,13 @@ def test_occlusion_agrees_with_a_loop():
 def test_similarity_is_spearmans(seed):
     draw = np.random.default_rng(seed)
     a, b = draw.integers(0, 6, (7, 7)).astype(np.float32), draw.normal(size=(7, 7)).astype(np.float32)
-    assert similarity(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
-    assert similarity(b, 3 * b + 1) == pytest.approx(1)
+    assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
+    assert rank_correlation(b, 3 * b + 1) == pytest.approx(1)
 
 
 def test_a_constant_map_is_similar_to_nothing_but_a_constant():
     flat, other = np.zeros((3, 3)), np.arange(9.0).reshape(3, 3)
-    assert [similarity(flat, other), similarity(other, flat), similarity(flat, flat)] == [0.0, 0.0, 1.0]
+    assert [rank_correlation(a, b) for a, b in ((flat, other), (other, flat), (flat, flat))] == [0.0, 0.0, 1.0]
 
 
 # The pair
@@ -143,7 +144,7 @@ def test_the_pair_tells_of_both_networks_for_the_same_class(method):
 
 def test_the_same_network_twice_looks_at_the_same():
     pair = attribute("saliency", small(), small(), picture(), label=0)
-    assert pair.similarity == pytest.approx(1) and not pair.difference.any()
+    assert pair.similarity == pytest.approx((1, 1, 1)) and not pair.difference.any()
 
 
 def test_a_map_without_differences_says_so():
@@ -151,7 +152,7 @@ def test_a_map_without_differences_says_so():
     with torch.no_grad():
         silent[-1].weight.zero_()
     pair = attribute("occlusion", small(), silent, picture(), label=0)
-    assert pair.note == "The map of the compressed network is the same everywhere." and pair.similarity == 0
+    assert pair.note == "The map of the compressed network is the same everywhere." and pair.similarity.rank == 0
 
 
 def test_a_normalised_image_is_shown_in_zero_to_one():
@@ -165,7 +166,7 @@ def test_a_normalised_image_is_shown_in_zero_to_one():
 def test_grad_cam_is_off_without_a_convolution():
     dense = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     refusals = {name: method.refuses(dense) for name, method in attributions().items()}
-    assert [name for name, why in refusals.items() if why] == ["grad_cam"]
+    assert [name for name, why in refusals.items() if why] == ["grad_cam", "guided_grad_cam"]
     with pytest.raises(WorkbenchError, match=r"Grad-CAM cannot explain this network: .* this network has none\."):
         attribute("grad_cam", small(), dense, picture(), label=0)
     assert attribute("occlusion", dense, dense, picture(), label=0).dense.any()

@@ -12,7 +12,7 @@ import ui_fakes
 from PIL import Image
 from test_ui_app import button, chart, inside, picker, text_of
 
-from workbench.core.attribution import AttributionPair
+from workbench.core.attribution import AttributionPair, Similarity
 from workbench.data import PICTURE_BYTES, picture
 from workbench.experiment.live import Live
 from workbench.experiment.questions import Answer
@@ -106,7 +106,7 @@ def test_other_messages_do_nothing(app, message):
 def pair(label: int | None) -> AttributionPair:
     flat = np.zeros((28, 28), np.float32)
     return AttributionPair(
-        "saliency", None, label, 3, np.zeros((1, 28, 28), np.float32), flat, flat, 0.9, 0.8, 3, 7, 1.0
+        "saliency", None, label, 3, np.zeros((1, 28, 28), np.float32), flat, flat, 0.9, 0.8, 3, 7, Similarity(1.0, 1.0, 1.0)
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.attribution import AttributionPair
+from ..core.attribution import AttributionPair, Balance
 from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ..core.values import Array
-from ..measure.evaluate import evaluating
-from .maps import MapOf, grad_cam, integrated_gradients, no_convolution, occlusion, saliency
+from . import maps
+from .likeness import similarity
+from .maps import Found, MapOf, Unsuited, no_convolution
+from .rules import constant
+
+FROM_BLACK, SCORE = "from black", "score"
 
 
 def _never_refuses(network: nn.Module) -> str | None:
@@ -22,13 +26,19 @@ def _never_refuses(network: nn.Module) -> str | None:
 
 
 class AttributionMethod(NamedTuple):
-    """One way of explaining. refuses(network): why it is off for this network, or None."""
+    """One way of explaining. refuses(network): why it is off whatever the image, or None; a look, not a trial.
+
+    sums: what the map promises to add up to: the difference from a black image, the score, or "" for nothing.
+    slope: the map is in score per brightness; times the pixel it is what the pixel adds.
+    """
 
     title: str
     help: str
     citation: str
     map_of: MapOf
     refuses: Callable[[nn.Module], str | None] = _never_refuses
+    sums: str = ""
+    slope: bool = False
 
 
 _METHODS = {
@@ -36,26 +46,55 @@ _METHODS = {
         "Integrated Gradients",
         "How much each pixel adds to the score on the way from a black image to this one.",
         "Sundararajan et al., Axiomatic attribution for deep networks, 2017",
-        integrated_gradients,
+        maps.integrated_gradients,
+        sums=FROM_BLACK,
     ),
     "grad_cam": AttributionMethod(
         "Grad-CAM",
         "Which region makes the last convolution speak for the class.",
         "Selvaraju et al., Grad-CAM: visual explanations from deep networks, 2017",
-        grad_cam,
+        maps.grad_cam,
         no_convolution,
+    ),
+    "guided_grad_cam": AttributionMethod(
+        "Guided Grad-CAM",
+        "Grad-CAM's region, drawn finely: gradients that go back through positive ones only.",
+        "Selvaraju et al., Grad-CAM: visual explanations from deep networks, 2017; Springenberg et al., 2015",
+        maps.guided_grad_cam,
+        no_convolution,
+    ),
+    "deep_lift": AttributionMethod(
+        "DeepLift",
+        "How much each pixel adds to the score, every function passing on its whole change from a black image.",
+        "Shrikumar et al., Learning important features through propagating activation differences, 2017",
+        maps.deep_lift,
+        sums=FROM_BLACK,
+    ),
+    "lrp": AttributionMethod(
+        "LRP",
+        "The score handed back layer by layer, each input its share. With ReLUs alone: the gradient times the image.",
+        "Bach et al., On pixel-wise explanations by layer-wise relevance propagation, 2015",
+        maps.lrp,
+        sums=SCORE,
     ),
     "occlusion": AttributionMethod(
         "Occlusion",
         "How much the score falls when a small square is blackened.",
         "Zeiler and Fergus, Visualizing and understanding convolutional networks, 2014",
-        occlusion,
+        maps.occlusion,
+    ),
+    "feature_ablation": AttributionMethod(
+        "Feature Ablation",
+        "How much the score falls when a patch of similar neighbouring pixels is blackened.",
+        "Kokhlikyan et al., Captum: a unified and generic model interpretability library, 2020",
+        maps.feature_ablation,
     ),
     "saliency": AttributionMethod(
         "Saliency",
         "How the score reacts when a pixel gets a little brighter.",
         "Simonyan et al., Deep inside convolutional networks, 2013",
-        saliency,
+        maps.saliency,
+        slope=True,
     ),
 }
 
@@ -82,51 +121,102 @@ def attribute(
     dense network's answer when None. Neither network is changed. WorkbenchError when the method is unknown or off for
     one of the networks; Cancelled between two chunks.
     """
-    chosen = _named(method)
-    progress = progress or Progress()
+    chosen, progress = method_named(method), progress or Progress()
     for network in (dense, compressed):
         if (why := chosen.refuses(network)) is not None:
             raise WorkbenchError(f"{chosen.title} cannot explain this network: {why}.")
-    answers = _logits(dense, image), _logits(compressed, image)
-    explained = _target(target, answers[0])
-
-    def look(network: nn.Module, part: Progress) -> Array:
-        with evaluating(network), torch.enable_grad():
-            found = chosen.map_of(network, image[None], explained, part)
-        progress.check()
-        return np.asarray(found.cpu().numpy(), np.float32)
-
-    before = look(dense, progress.part(0.0, 0.5, "dense: "))
-    after = look(compressed, progress.part(0.5, 1.0, "compressed: "))
+    logits = logits_of(dense, image[None])[0], logits_of(compressed, image[None])[0]
+    explained = _target(target, logits[0])
+    targets = torch.tensor([explained])
+    before = found_by(method, dense, image[None], targets, progress.part(0.0, 0.5, "dense: "))
+    progress.check()
+    after = found_by(method, compressed, image[None], targets, progress.part(0.5, 1.0, "compressed: "))
+    progress.check()
+    first, second = _flat(before)[0], _flat(after)[0]
+    balances = (
+        _balance(chosen.sums, network, image, explained, found)
+        for network, found in ((dense, before), (compressed, after))
+    )
+    dense_balance, compressed_balance = balances
     return AttributionPair(
         method=method,
         index=index,
         label=label,
         target=explained,
         image=_picture(image),
-        dense=before,
-        compressed=after,
-        dense_probability=float(torch.softmax(answers[0], 0)[explained]),
-        compressed_probability=float(torch.softmax(answers[1], 0)[explained]),
-        dense_prediction=int(answers[0].argmax()),
-        compressed_prediction=int(answers[1].argmax()),
-        similarity=similarity(before, after),
-        note=_note(before, after),
+        dense=first,
+        compressed=second,
+        dense_probability=float(torch.softmax(logits[0], 0)[explained]),
+        compressed_probability=float(torch.softmax(logits[1], 0)[explained]),
+        dense_prediction=int(logits[0].argmax()),
+        compressed_prediction=int(logits[1].argmax()),
+        similarity=similarity(first, second),
+        note=_note(first, second),
+        dense_balance=dense_balance,
+        compressed_balance=compressed_balance,
     )
 
 
-def similarity(first: Array, second: Array) -> float:
-    """Spearman's rank correlation of two maps, ties sharing their mean rank; 0 where just one of them is constant."""
-    a, b = _ranks(first), _ranks(second)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float(np.ptp(a) == np.ptp(b))
-    return float(np.corrcoef(a, b)[0, 1])
+def flat_maps(method: str, network: nn.Module, images: Tensor, targets: Tensor, progress: Progress) -> Array:
+    """The maps as they are drawn, channels summed. images: (n, c, h, w), targets: (n,) -> (n, h, w) float32."""
+    return _flat(found_by(method, network, images, targets, progress))
 
 
-def _named(method: str) -> AttributionMethod:
+def effect_maps(method: str, network: nn.Module, images: Tensor, targets: Tensor, progress: Progress) -> Array:
+    """What each pixel adds: the maps, where they are slopes times the pixels' values. Shapes as in flat_maps."""
+    found = found_by(method, network, images, targets, progress)
+    return _flat(Found(found.values * images) if method_named(method).slope else found)
+
+
+def found_by(method: str, network: nn.Module, images: Tensor, targets: Tensor, progress: Progress) -> Found:
+    """Of one network that stays as it is; WorkbenchError where the method is not what it claims to be on it."""
+    chosen = method_named(method)
+    try:
+        with torch.enable_grad():
+            return chosen.map_of(network, images, targets, progress)
+    except Unsuited as why:
+        raise WorkbenchError(f"{chosen.title} cannot explain this network: {why}.") from None
+
+
+def why_not(method: str, network: nn.Module, input_shape: Sequence[int]) -> str:
+    """Why a method is off on a network, found by a trial on a random image of (channels, height, width); or ""."""
+    chosen = method_named(method)
+    image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    try:
+        if (why := chosen.refuses(network)) is None:
+            with torch.enable_grad():
+                chosen.map_of(network, image, torch.zeros(1, dtype=torch.long), Progress())
+    except Unsuited as reason:
+        return str(reason)
+    return why or ""
+
+
+def method_named(method: str) -> AttributionMethod:
+    """WorkbenchError lists what there is."""
     if method not in _METHODS:
         raise WorkbenchError(f"There is no attribution method {method!r}; there are {', '.join(_METHODS)}.")
     return _METHODS[method]
+
+
+def answers_of(network: nn.Module, images: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n,) class indices."""
+    return logits_of(network, images).argmax(1)
+
+
+def logits_of(network: nn.Module, images: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, classes); the network stays as it is, its training flags too."""
+    with torch.no_grad():
+        scores = constant(network)(images)
+    assert isinstance(scores, Tensor)
+    return scores
+
+
+def _balance(sums: str, network: nn.Module, image: Tensor, target: int, found: Found) -> Balance | None:
+    if not sums:
+        return None
+    scores = logits_of(network, torch.stack([image, torch.zeros_like(image)]))
+    owed = scores[0, target] - (scores[1, target] if sums == FROM_BLACK else 0)
+    return Balance(float(found.values.sum()), float(owed), found.held, float(scores.abs().max()))
 
 
 def _target(target: int | None, logits: Tensor) -> int:
@@ -137,11 +227,9 @@ def _target(target: int | None, logits: Tensor) -> int:
     return target
 
 
-def _logits(network: nn.Module, image: Tensor) -> Tensor:
-    with evaluating(network), torch.no_grad():
-        scores = network(image[None])
-    assert isinstance(scores, Tensor)
-    return scores[0]
+def _flat(found: Found) -> Array:
+    """(n, c, h, w) -> (n, h, w), summed over channels."""
+    return np.asarray(found.values.sum(1).cpu().numpy(), np.float32)
 
 
 def _picture(image: Tensor) -> Array:
@@ -149,11 +237,6 @@ def _picture(image: Tensor) -> Array:
     pixels = image.detach().cpu().numpy().astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
     return pixels if low >= 0 and high <= 1 else (pixels - low) / (high - low)
-
-
-def _ranks(values: Array) -> Array:
-    _, place, counts = np.unique(values.reshape(-1), return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)]
 
 
 def _note(dense: Array, compressed: Array) -> str:

@@ -105,7 +105,7 @@ def _heading(row: tuple[str, str, str, str], target: str) -> str:
 
 def _sentence(pair: AttributionPair) -> str:
     """The similarity, what it means, and why a map may look empty."""
-    said = f"Similarity of the two maps: {pair.similarity:.2f} (1: same order of pixels, 0: unrelated)"
+    said = f"Similarity of the two maps: {pair.similarity.rank:.2f} (1: same order of pixels, 0: unrelated)"
     strength = float(abs(pair.dense).max()), float(abs(pair.compressed).max())
     if min(strength) == 0 or max(strength) < _FAINT * min(strength):
         return f"{said}<br>{pair.note}" if pair.note else said
