@@ -74,7 +74,7 @@ def test_the_sentence_says_whether_a_file_was_read_and_how_many_images():
 def test_of_many_classes_the_worst_are_drawn():
     view = by_class.view(found(), most=4)
     assert len(view.rows) == 4 and view.left_out == 6 and view.rows[0].label == 3
-    assert view.note.startswith("Ranges of single classes are widened so that all 10 hold")
+    assert view.note.startswith("Of 10 classes 1 surely worse, 0 surely better. Ranges")
 
 
 def test_the_sure_cells_are_framed_and_a_click_names_the_cell():

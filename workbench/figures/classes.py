@@ -63,7 +63,7 @@ def view(
         average=(costs.pairs.change, *costs.pairs.interval()),
         sentence=_sentence(costs),
         warnings=tuple(_warning(costs, _row(change, classes)) for change in costs.hidden),
-        note=f"Ranges of single classes are widened so that all {len(rows)} hold at once 19 times of 20.",
+        note=_note(rows),
         left_out=max(0, len(rows) - most),
         selected=selected,
     )
@@ -107,10 +107,10 @@ def figure(view: ClassesView, *, dark: bool = False) -> go.Figure:
         )
     ink = {"color": colours.ink, "width": 1.5}
     drawn.add_vrect(x0=100 * low, x1=100 * high, fillcolor=colours.faint, opacity=0.25, line_width=0, layer="below")
-    drawn.add_vline(x=100 * change, line={**ink, "dash": "dash"}, annotation_text="all images", annotation_y=1.02)
+    drawn.add_vline(x=100 * change, line={**ink, "dash": "dash"}, annotation={"text": "all images", "y": 1.06})
     drawn.add_vline(x=0, line=ink)
     order = [_label(row, view) for row in view.rows]
-    drawn.update_yaxes(categoryorder="array", categoryarray=order[::-1], title_text="")
+    drawn.update_yaxes(type="category", categoryorder="array", categoryarray=order[::-1], title_text="true class")
     drawn.update_xaxes(title_text="change in accuracy, points (left is worse)", zeroline=False)
     return drawn.update_layout(hovermode="closest", margin_t=96)
 
@@ -158,6 +158,13 @@ def _sentence(costs: Costs) -> str:
         f"{seen} {costs.split} images: {percent(pairs.before)} → {percent(pairs.after)}, "
         f"{points(pairs.change)} (95 %: {_range(*pairs.interval())})<br>Compressed network: {whose}"
     )
+
+
+def _note(rows: Sequence[ClassRow]) -> str:
+    worse, better = (sum(row.verdict == verdict for row in rows) for verdict in ("surely worse", "surely better"))
+    found = f"{worse} surely worse, {better} surely better" if worse or better else "none has surely changed"
+    widened = f"Ranges of single classes are widened so that all {len(rows)} hold at once 19 times of 20"
+    return f"Of {len(rows)} classes {found}. {widened}."
 
 
 def _warning(costs: Costs, row: ClassRow) -> str:
