@@ -171,13 +171,12 @@ def _curve(name: str, settings: dict[str, list[Entry]], draws: int, rng: np.rand
 
 def _line(name: str, points: Sequence[_Point]) -> _Line:
     """points: in the order of the frontier. Those that are surely worse than a smaller one have no say."""
-    kept = [points[0]]
+    sizes, best = [points[0].size], [points[0].accuracy]
     for point in points[1:]:
-        top = max(float(other.accuracy[0]) for other in kept)
-        if point.size - kept[-1].size > _TINY and np.percentile(point.accuracy, 97.5) >= top:
-            kept.append(point)
-    reached = np.maximum.accumulate(np.stack([p.accuracy for p in kept], 1), 1)
-    return _Line(name, np.array([p.size for p in kept]), reached)
+        if point.size - sizes[-1] > _TINY and np.percentile(point.accuracy, 97.5) >= best[-1][0]:
+            sizes.append(point.size)
+            best.append(max(best[-1], point.accuracy, key=lambda drawn: float(drawn[0])))
+    return _Line(name, np.array(sizes), np.stack(best, 1))
 
 
 class _Point(NamedTuple):
