@@ -85,7 +85,7 @@ def inverted() -> list[Rows]:
             wide = 6 * cin
             rows += [layer(cin, wide, 1, before), layer(wide, wide, 3, side, groups=wide), layer(wide, cout, 1, side)]
             cin, before = cout, side
-    return [*rows, layer(160, 1280, 1, 4), layer(1280, 10, per=1)]
+    return [*rows, layer(160, 640, 1, 4), layer(640, 10, per=1)]
 
 
 def fires() -> list[Rows]:

@@ -1,7 +1,7 @@
 """MobileNet V2, small: blocks that widen six times, filter depthwise, and narrow again without a ReLU.
 
-Half of the paper's channels, for 32x32 images: the stem and the last halving keep the size, so the last maps are 4x4.
-`mobilenet_v2:1` has the paper's channels.
+Half of the paper's channels, the last layer's included, for 32x32 images: the stem and the last halving keep the
+size, so the last maps are 4x4. `mobilenet_v2:1` has the paper's channels.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def mobilenet_v2(
     width: float = 0.5, classes: int = 10, *, channels: int = 3, strides: Sequence[int] = _SMALL_IMAGES
 ) -> nn.Module:
     """(n, channels, h, w) -> (n, classes) logits. width: share of the paper's filters; strides: of stem and stages."""
-    cin, last = width_of(32 * width), width_of(1280 * max(1.0, width))
+    cin, last = width_of(32 * width), width_of(1280 * width)
     parts = OrderedDict[str, nn.Module](stem=conv_norm(channels, cin, 3, stride=strides[0], relu=nn.ReLU6))
     for i, ((widening, channels, blocks), stride) in enumerate(zip(_STAGES, strides[1:], strict=True), 1):
         stage, cout = nn.Sequential(), width_of(channels * width)
@@ -64,8 +64,8 @@ SPEC = NetworkSpec(
     input_shape=(3, 32, 32),
     classes=10,
     make=partial(_make, 0.5),
-    parameters=700_490,
-    macs=13_983_744,
+    parameters=590_410,
+    macs=12_338_944,
     argument="WIDTH",
 )
 
