@@ -110,8 +110,8 @@ def the_subject(asked: argparse.Namespace) -> Subject:
     if asked.recovery != "finetune" or asked.precision == "float32":
         return usual
     settings = replace(recovery_settings(asked.dataset), precision=asked.precision)
-    remark = f"Training after compressing had {asked.precision} products."
-    data = replace(usual.dataset, remarks=(*usual.dataset.remarks, remark))
+    note = f"training after compressing had {asked.precision} products"
+    data = replace(usual.dataset, notes=(*usual.dataset.notes, note), content=usual.dataset.digest)
     return replace(usual, dataset=data, fit=fitter(data, settings), identity=asked.precision)
 
 

@@ -1,6 +1,10 @@
-"""Speed and size of the artifact against a plain Python coder and zlib, in one run: python tests/benchmarks/storage.py.
+"""Speed and size of the artifact against a plain Python coder and zlib, in one run.
 
-MB/s counts the float32 weights that a file stands for; the ratio is those bytes by the file's.
+    python tests/benchmarks/storage.py [FILE.wbz ...]
+
+Times are processor time, so that a busy machine does not count. MB/s counts the float32 weights that a file stands
+for; the ratio is those bytes by the file's. With files, these alone: their streams beside the empirical entropy, tensor
+by tensor and together, and how long they take to write and to read.
 """
 
 import sys
@@ -20,12 +24,12 @@ from workbench.storage.itemised import stream_rows
 
 
 def best(function, runs=7):
-    """(fastest seconds, result)."""
+    """(least seconds of processor time, result)."""
     times = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = time.process_time()
         result = function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times), result
 
 
@@ -117,8 +121,30 @@ def stream_rows_of(encoded, name):
             print(f"{name + ' ' + row.part:34}{row.coder:>9}{sizes}{speeds}")
 
 
+def of_file(path):
+    """The streams of one file, each part's sum over its tensors, and both speeds."""
+    data = Path(path).read_bytes()
+    back, artifact = best(lambda: unpack(data), 5)
+    rows = [row for row in stream_rows(artifact) if row.entropy_bytes]
+    roles = dict.fromkeys(artifact.tensors, "weight")
+    to, _ = best(lambda: pack(artifact.tensors, artifact.header, roles), 5)
+    megabytes = sum(4 * e.decode().size for e in artifact.tensors.values()) / 1e6
+    row(Path(path).name, megabytes, (to, back), len(data))
+    print("stream".ljust(34) + "coder".rjust(9) + "symbols".rjust(10) + "bytes".rjust(8) + "/ entropy".rjust(10))
+    for r in rows:
+        print(f"{r.tensor + ' ' + r.part:34}{r.coder:>9}{r.symbols:>10,}{r.size:>8,}{r.ratio:>10.3f}")
+    for part in dict.fromkeys(r.part for r in rows):
+        mine = [r for r in rows if r.part == part]
+        symbols, size, entropy = (sum(getattr(r, key) for r in mine) for key in ("symbols", "size", "entropy_bytes"))
+        print(f"{'all ' + part:34}{'':>9}{symbols:>10,}{size:>8,}{size / entropy:>10.3f}")
+
+
 def main():
     """Print the tables."""
+    if sys.argv[1:]:
+        for path in sys.argv[1:]:
+            of_file(path)
+        return
     print(f"{'lenet5, 431,080 parameters':44}{'write':>25}{'read':>25}")
     for pruned, bits in [(0.9, 4), (0.99, 2), (0.5, 4), (0.0, 4), (0.0, 8)]:
         for coder in ("smallest", "range", "huffman", "none"):
