@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from .core.comparison import Bound, Comparison
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
+from .core.searched import Search, Trial
 from .core.survey import Uncompressed
 from .data import SPLITS
 from .experiment.allocate import Allocation
@@ -144,6 +146,57 @@ def allocation_text(made: Allocation, found: Sensitivity) -> str:
     assert made.lost is not None
     said = f"together it loses {100 * made.lost:.2f} points on the {found.dense.n} {found.dense.split} images"
     return f"{columns(rows)}\n\n{said}\n--step {made.step}"
+
+
+def searched_json(made: Search) -> dict[str, object]:
+    """A search as the command line promises it: what is open to whom reads it is plain numbers."""
+    proposal = made.proposal
+    estimate = None if proposal is None else {**asdict(proposal), "steps": list(map(str, proposal.recipe.steps))}
+    return {
+        **{key: getattr(made, key) for key in ("network", "dataset", "seed", "planned", "complete", "said")},
+        "budget": str(made.budget),
+        "dense_accuracy": made.dense,
+        "split": "validation",
+        "estimate": estimate,
+        "best": made.best and _trial_json(made.best),
+        "met": made.best is not None and made.best.met,
+        "frontier": [trial.number for trial in made.frontier],
+        "earlier": list(map(_trial_json, made.earlier)),
+        "trials": list(map(_trial_json, made.trials)),
+    }
+
+
+def _trial_json(trial: Trial) -> dict[str, object]:
+    kept = {key: getattr(trial, key) for key in ("number", "figures", "met", "known", "why")}
+    return {**kept, "key": trial.recipe.key, "steps": list(map(str, trial.recipe.steps))}
+
+
+def searched_text(made: Search) -> str:
+    """The estimate, every trial, and how to make the best one and measure it on test images."""
+    names = list(dict.fromkeys((*(limit.measure for limit in made.budget.limits), "bytes", "accuracy")))
+    front = {trial.number for trial in made.frontier}
+    rows: list[tuple[str, ...]] = [("trial", *names, "")]
+    if made.proposal is not None:
+        guess = made.proposal.figures
+        cells = [f"~{_figure(n, guess[n])}" if n in guess else "-" for n in names]
+        rows.append(("estimate", *cells, made.proposal.source))
+    for trial in (*made.earlier, *made.trials):
+        said = [("within" if trial.met else ""), ("frontier" if trial.number in front else "")]
+        said += ["known" if trial.known else "", trial.why]
+        cells = [_figure(n, trial.figures[n]) if trial.figures else "-" for n in names]
+        rows.append((str(trial.number + 1) if trial.number >= 0 else "earlier", *cells, ", ".join(filter(None, said))))
+    lines = [columns(rows), made.said]
+    if (best := made.best) is not None:
+        steps = " ".join(f"--step {step}" for step in best.recipe.steps)
+        command = f"workbench compress --network {made.network} --dataset {made.dataset} --seed {made.seed} {steps}"
+        lines.append(f"On test images:\n{command}")
+    return "\n\n".join(lines)
+
+
+def _figure(name: str, value: float) -> str:
+    if name.startswith("accuracy"):
+        return _percent(value)
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def sensitivity_text(found: Sensitivity) -> str:

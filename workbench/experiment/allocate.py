@@ -65,13 +65,14 @@ def allocate_within(
 def measured(recipe: Recipe, index: int, made: Allocation, subject: Subject, progress: Progress) -> Allocation:
     """`made`, with what the whole recipe loses on validation data without the training that its steps may ask for."""
     steps = tuple(made.step if i == index else step for i, step in enumerate(recipe.steps))
-    model = compress(recipe.with_steps(*map(_untrained, steps)), subject, progress=progress)
+    model = compress(recipe.with_steps(*map(untrained, steps)), subject, progress=progress)
     dense = subject.dense_accuracy("validation").accuracy
     now = accuracy(model.network, subject.dataset.validation, split="validation", progress=progress)
     return replace(made, lost=dense - now.accuracy)
 
 
-def _untrained(step: Step) -> Step:
+def untrained(step: Step) -> Step:
+    """The step without the training that it may ask for."""
     return replace(step, knobs={**step.knobs, "epochs": 0}) if "epochs" in step.knobs else step
 
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..core.budget import parse_budget
 from ..core.compressed import Compressed
 from ..core.errors import Cancelled
 from ..core.knob import knobs_of
@@ -24,6 +25,7 @@ from .estimate import Known
 from .pipeline import canonical
 from .questions import SPLIT, Answer, Asked, Question
 from .run import Making, about, finish, make
+from .search import TRIALS, Met, search
 from .sensitivity import scan, scan_of
 from .store import Store
 from .subject import Subject, subject_named
@@ -122,6 +124,27 @@ class Live:
 
         self._worker.submit("allocate", job, rank=1)
 
+    def search(self, recipe: Recipe, budget: str, trials: int = TRIALS) -> None:
+        """Search settings within a budget in the background; Searched grows, and every trial is Measured too.
+
+        The knobs that the steps name are held; without steps, steps are chosen too. WorkbenchError for a budget that
+        cannot be read, at once; whatever else is wrong comes as Failed.
+        """
+        wanted = parse_budget(budget)
+
+        def job(progress: Progress) -> None:
+            def measure(one: Recipe, part: Progress) -> Met:
+                return Met(*self._measure(one, part))
+
+            subject = self._subject(recipe, progress)
+            found = search(
+                recipe, wanted, trials=trials, store=self._store, subject=subject, measure=measure, progress=progress
+            )
+            for made in found:
+                self._notify(reports.Searched(recipe, made))
+
+        self._worker.submit("search", job, rank=3)
+
     def compare(self, runs: Sequence[Run], baseline: str = "") -> None:
         """Set runs of one network on the same images against each other; Compared, or nothing without any step.
 
@@ -182,7 +205,7 @@ class Live:
         """
         course = KeptTraining(plan, fresh=fresh)
         self._course = course
-        self._worker.submit("train", lambda progress: self._train(course, progress), rank=3)
+        self._worker.submit("train", lambda progress: self._train(course, progress), rank=4)
 
     def file_of(self, recipe: Recipe) -> bytes | None:
         """The artifact of a recipe that was measured in this session."""
@@ -277,20 +300,22 @@ class Live:
                 size = estimate_model(making.model, **about(making.recipe, making.subject))
             self._notify(reports.Sampled(making.recipe, sample, size))
 
-    def _finish(self, making: Making, progress: Progress) -> None:
+    def _finish(self, making: Making, progress: Progress) -> Run:
         result = finish(making, split=SPLIT, store=self._store, progress=progress.part(0.7, 1.0))
         self._known_of(making.subject).add(result.run)
         self._keep_file(making.recipe, result.data)
         self._notify(reports.Measured(making.recipe, result.run))
+        return result.run
 
-    def _measure(self, recipe: Recipe, progress: Progress) -> None:
+    def _measure(self, recipe: Recipe, progress: Progress) -> tuple[Run, bool]:
+        """The run, which is told, and whether it was known."""
         recipe = canonical(recipe)
         subject = self._subject(recipe, progress)
         run = self._known_of(subject).get(recipe)
         if run is None:
-            self._finish(make(recipe, subject, progress=progress), progress)
-        else:
-            self._notify(reports.Measured(recipe, run))
+            return self._finish(make(recipe, subject, progress=progress), progress), False
+        self._notify(reports.Measured(recipe, run))
+        return run, True
 
     def _scan(self, recipe: Recipe, step: int, progress: Progress) -> Sensitivity:
         """The finished scan; Sensed on the way."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..core.comparison import Comparison
 from ..core.recipe import Recipe
 from ..core.records import Accuracy, Allocation, Decision, Estimate, Run, Sensitivity
+from ..core.searched import Search
 from ..core.training import Training
 from ..networks import KeptWeights
 from .questions import Answer
@@ -63,6 +64,13 @@ class Allocated(NamedTuple):
     recipe: Recipe
     step: int
     allocation: Allocation
+
+
+class Searched(NamedTuple):
+    """A search for settings within a budget, as far as it is; its trials are told as Measured as well."""
+
+    recipe: Recipe
+    search: Search
 
 
 class Compared(NamedTuple):
@@ -126,6 +134,7 @@ Event = (
     | Measured
     | Sensed
     | Allocated
+    | Searched
     | Compared
     | Answered
     | Trained

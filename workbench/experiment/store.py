@@ -69,6 +69,13 @@ class Store:
     def put_sensitivity(self, recipe: Recipe, scan: Sensitivity, fingerprint: str) -> None:
         self._keep("sensitivity", recipe, fingerprint, scan)
 
+    def get_plan(self, recipe: Recipe, budget: str, fingerprint: str, record: type) -> Any:
+        """How a search for `budget` over what the recipe leaves open began, as a `record`, or None."""
+        return self._one(f"search/{budget}", recipe.key, fingerprint, record)
+
+    def put_plan(self, recipe: Recipe, budget: str, fingerprint: str, plan: object) -> None:
+        self._keep(f"search/{budget}", recipe, fingerprint, plan)
+
     def _one(self, kind: str, key: str, fingerprint: str, record: type) -> Any:
         query = "select body from record where kind=? and key=? and fingerprint=?"
         rows = self._do(query, (kind, key, fingerprint))

@@ -83,12 +83,19 @@ def _own_value(method: Method, layer: str, name: str, value: Value) -> Value:
 
 def parse_step(text: str) -> Step:
     """`ID[:knob=value,...][/LAYER:knob=value,...][@layer+layer]`, as on the command line, as a checked Step."""
+    return checked(parse_given(text))
+
+
+def parse_given(text: str) -> Step:
+    """The same with the knobs that the text names and no others; errors as for `parse_step`."""
     head, _, layers = text.partition("@")
     plain, *own = head.split("/")
     name, values = _parsed(plain, plain.partition(":")[0].strip())
     per_layer = dict(_parsed(part, name) for part in own)
     only = tuple(layer.strip() for layer in layers.split("+") if layer.strip()) or None
-    return checked(Step(name, values, only, per_layer))
+    given = Step(name, values, only, per_layer)
+    checked(given)
+    return given
 
 
 def _parsed(text: str, method: str) -> tuple[str, dict[str, Any]]:
