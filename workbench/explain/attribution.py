@@ -29,7 +29,8 @@ class AttributionMethod(NamedTuple):
     """One way of explaining. refuses(network): why it is off whatever the image, or None; a look, not a trial.
 
     sums: what the map promises to add up to: the difference from a black image, the score, or "" for nothing.
-    slope: the map is in score per brightness; times the pixel it is what the pixel adds.
+    slope: the map is in score per brightness; times the pixel it is what the pixel adds. trial: only a trial tells
+    whether it is fit for a network.
     """
 
     title: str
@@ -39,6 +40,7 @@ class AttributionMethod(NamedTuple):
     refuses: Callable[[nn.Module], str | None] = _never_refuses
     sums: str = ""
     slope: bool = False
+    trial: bool = False
 
 
 _METHODS = {
@@ -55,6 +57,7 @@ _METHODS = {
         "Selvaraju et al., Grad-CAM: visual explanations from deep networks, 2017",
         maps.grad_cam,
         no_convolution,
+        trial=True,
     ),
     "guided_grad_cam": AttributionMethod(
         "Guided Grad-CAM",
@@ -62,6 +65,7 @@ _METHODS = {
         "Selvaraju et al., Grad-CAM: visual explanations from deep networks, 2017; Springenberg et al., 2015",
         maps.guided_grad_cam,
         no_convolution,
+        trial=True,
     ),
     "deep_lift": AttributionMethod(
         "DeepLift",
@@ -69,6 +73,7 @@ _METHODS = {
         "Shrikumar et al., Learning important features through propagating activation differences, 2017",
         maps.deep_lift,
         sums=FROM_BLACK,
+        trial=True,
     ),
     "lrp": AttributionMethod(
         "LRP",
@@ -76,6 +81,7 @@ _METHODS = {
         "Bach et al., On pixel-wise explanations by layer-wise relevance propagation, 2015",
         maps.lrp,
         sums=SCORE,
+        trial=True,
     ),
     "occlusion": AttributionMethod(
         "Occlusion",
@@ -183,7 +189,7 @@ def why_not(method: str, network: nn.Module, input_shape: Sequence[int]) -> str:
     chosen = method_named(method)
     image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
-        if (why := chosen.refuses(network)) is None:
+        if (why := chosen.refuses(network)) is None and chosen.trial:
             with torch.enable_grad():
                 chosen.map_of(network, image, torch.zeros(1, dtype=torch.long), Progress())
     except Unsuited as reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from ..core.records import Sensitivity
 from ..data import DatasetInfo, datasets, info_of, own_datasets
 from ..experiment.pipeline import plan
 from ..experiment.sensitivity import scannable
-from ..explain.attribution import attributions
+from ..explain.attribution import attributions, why_not
 from ..figures.theme import percent
 from ..methods import FAMILIES, method_named, method_of, methods
 from ..networks import (
@@ -33,6 +34,9 @@ from ..networks import (
     split_label,
     weights_info,
 )
+
+_SMALL = 3 * 64 * 64
+"""Pixels up to which a method is tried on somebody's network before it is offered."""
 
 
 class Option(NamedTuple):
@@ -165,9 +169,15 @@ class Choices:
 
     def for_attributions(self, network: str) -> list[Group]:
         """Every way to explain an image."""
-        module = self.build(network)
-        found = [Option(name, a.title, a.refuses(module) or "") for name, a in attributions().items()]
+        found = [Option(name, a.title, self.why_not_explained(network, name)) for name, a in attributions().items()]
         return [Group("", tuple(found))]
+
+    def why_not_explained(self, network: str, method: str) -> str:
+        """Why an attribution is off for `network`, or "". The bundled networks are known to be fit for all."""
+        spec, module = self.networks[network], self.build(network)
+        if network in own_networks() and math.prod(spec.input_shape) <= _SMALL:
+            return _tried(spec, method)
+        return attributions()[method].refuses(module) or ""
 
     def attribution_for(self, network: str, wanted: str) -> str:
         """`wanted` where it is on for `network`, else the first that is."""
@@ -254,6 +264,11 @@ def _build(network: str) -> nn.Module:
 def _built(spec: NetworkSpec) -> nn.Module:
     """By what it is and not by its name, under which something else may be adopted."""
     return build(spec.name)
+
+
+@lru_cache(maxsize=256)
+def _tried(spec: NetworkSpec, method: str) -> str:
+    return why_not(method, _built(spec), spec.input_shape)
 
 
 def _trained(network: str, dataset: str) -> bool:

@@ -48,6 +48,7 @@ class State(t.HasTraits):
     unit = t.Any(None, allow_none=True, help="selected filter or neuron of the layer")
     image = t.Int(0, help="index of the validation image that is explained")
     picture = t.Any(None, allow_none=True, help="the file of a picture that is explained instead, bytes")
+    target = t.Any(None, allow_none=True, help="index of the class that is explained; None: the dense network's answer")
     attribution = t.Unicode(help="how it is explained")
     view = t.Unicode(help="which of the lower views is on the page")
 
@@ -272,7 +273,7 @@ class State(t.HasTraits):
             self._pair = (self.network, self.dataset)
             self.set({"runs": {}, "sensitivity": None, "layer": "", "unit": None, "decisions": (), "notes": ()})
             way = self.choices.attribution_for(self.network, self.attribution)
-            self.set({"remarks": (), "image": 0, "attribution": way})
+            self.set({"remarks": (), "image": 0, "target": None, "attribution": way})
             self.set({"allocation": None, "comparison": None, "baseline": ""})
             self.forget(*self.asked)
 

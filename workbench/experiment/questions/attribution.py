@@ -18,21 +18,25 @@ from . import SPLIT, Asked
 
 @dataclass(frozen=True)
 class AttributionQuestion:
-    """method: an attribution method's id. image: which one of validation, or the file of a picture somebody brought."""
+    """method: an attribution method's id. image: which one of validation, or the file of a picture somebody brought.
+
+    target: the class that is explained, None for the dense network's answer.
+    """
 
     method: str
     image: int | bytes
+    target: int | None = None
     kind: ClassVar[str] = "attribution"
     dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[AttributionPair]:
         model = asked.compressed(progress.part(0.0, 0.5))
-        image, about = _image(asked.subject, self.image)
-        rest = progress.part(0.5, 1.0)
-        yield attribute(self.method, asked.subject.network, model.network, image, **about, progress=rest)
+        image, about = image_of(asked.subject, self.image)
+        rest, dense = progress.part(0.5, 1.0), asked.subject.network
+        yield attribute(self.method, dense, model.network, image, **about, target=self.target, progress=rest)
 
 
-def _image(subject: Subject, image: int | bytes) -> tuple[Tensor, dict[str, int | None]]:
+def image_of(subject: Subject, image: int | bytes) -> tuple[Tensor, dict[str, int | None]]:
     """(image, its index and label), of the validation split by number, or of a picture's file."""
     if isinstance(image, bytes):
         return subject.dataset.picture(image), {"index": None, "label": None}

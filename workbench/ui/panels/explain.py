@@ -1,4 +1,4 @@
-"""What both networks look at in one image, of the data or one that the person brings: computed when asked for."""
+"""What both networks look at in one image, of the data or one that the person brings: computed once asked for."""
 
 from __future__ import annotations
 
@@ -13,41 +13,56 @@ from ...explain.attribution import attributions
 from ...figures import attribution as figure
 from ..chart import Chart
 from ..engine import Engine
+from ..following import Following
 from ..guard import guard, watch, when_seen
 from ..state import State
 from ..upload import PictureButton
-from ..widgets import Picker, WholeSlider
+from ..widgets import Menu, Picker, WholeSlider
+from . import checks
+from .checks import NAME
 
-NAME = "explain"
+ANSWER = "what the dense network answers"
 _BRING = "PNG, JPEG, WebP or BMP, up to 5 MB; it stays in memory and is gone when the page is closed"
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
-    """How to explain, which image, and four pictures."""
+    """How to explain which image for which class, four pictures, and the numbers and checks beside them."""
+    following = Following(state, engine, NAME, "attribution", "image", "picture", "target")
     chart = Chart("The image, what the dense and the compressed network look at, and the difference")
     how = Picker(label="How to explain")
-    start = w.Button(description="Explain this image", tooltip="Ask both networks what speaks for their answer")
-    how.refuse, how.pick = state.refuse, guard(state, state.pick_attribution)
+    whom = Menu(description="class", tooltip="What for the picture speaks: the class that is explained")
+    start = w.Button(description="Explain this image", tooltip="Ask both networks what speaks for the class")
+    how.refuse = whom.refuse = state.refuse
+    how.pick = guard(state, state.pick_attribution)
 
     def offer() -> None:
-        ways = attributions()
+        ways, names = attributions(), state.choices.datasets[state.dataset].classes
         how.offer(state.choices.for_attributions(state.network), state.attribution, ways[state.attribution].help)
+        options = ((ANSWER, None), *((name, i) for i, name in enumerate(names)))
+        if whom.options != options:
+            whom.options = options
+        whom.value = state.target
 
     def show() -> None:
         pair = state.answer("attribution")
+        if pair is None and "attribution" in following:
+            chart.old = True
+            return
         names, way = state.choices.datasets[state.dataset].classes, attributions().get(pair.method) if pair else None
         chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")))
 
-    start.on_click(guard(state, lambda _button: engine.ask(question(state))))
-    watch(state, offer, "network", "dataset", "attribution")
+    start.on_click(guard(state, lambda _button: following.start(lambda: question(state))))
+    whom.observe(guard(state, lambda change: state.set({"target": change["new"]})), "value")
+    watch(state, offer, "network", "dataset", "attribution", "target")
     when_seen(state, NAME, show, "answers")
-    row = w.Box([how, _which(state), w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
-    return w.VBox([row, chart])
+    choice = w.VBox([whom, w.Box([start]).add_class("wb-buttons")]).add_class("wb-knob")
+    row = w.Box([how, _which(state), choice]).add_class("wb-row")
+    return w.VBox([row, chart, checks.panel(state, engine, following)])
 
 
 def question(state: State) -> AttributionQuestion:
     """The selected way to explain the selected image, or the picture that the person brought."""
-    return AttributionQuestion(state.attribution, state.image if state.picture is None else state.picture)
+    return AttributionQuestion(state.attribution, state.image if state.picture is None else state.picture, state.target)
 
 
 def _which(state: State) -> w.VBox:
