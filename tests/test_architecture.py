@@ -27,10 +27,11 @@ RANK = {
     "export": 3,
     "experiment": 4,
     "docs": 5,
-    "ui": 5,
     "texts": 5,
-    "commands": 6,  # one of them opens the app
-    "cli": 7,
+    "report": 6,
+    "ui": 7,
+    "commands": 8,  # one of them opens the app
+    "cli": 9,
     "compat": 0,
 }
 WIDGETS = {"ipywidgets", "traitlets", "anywidget"}
@@ -60,7 +61,7 @@ def wrong_imports(path: Path, source: str) -> list[str]:
         if first == "workbench" and rest and rest[0] in RANK and mine in RANK:
             if rest[0] != mine and RANK[rest[0]] >= RANK[mine]:
                 wrong.append(name)
-        elif (first in WIDGETS and mine != "ui") or (first == "plotly" and mine not in ("figures", "ui")):
+        elif (first in WIDGETS and mine != "ui") or (first == "plotly" and mine not in ("figures", "ui", "report")):
             wrong.append(name)
     return wrong
 
