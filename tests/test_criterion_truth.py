@@ -105,6 +105,13 @@ def test_regret_is_the_loss_against_the_unit_that_belongs_there():
     assert [(m.layer, m.unit) for m in worst] == [("a", 0), ("a", 2)]
 
 
+def test_the_mean_over_layers_leaves_out_those_without_an_order():
+    without = LayerAgreement("b", (), (1.0, 1.0, 1.0), (0.0, 0.1, 0.2), (0.0,) * 3, NONE)
+    found = agreement(layer(), without)
+    assert found.mean == -0.5 and agreement(without).mean is None
+    assert "mean over the layers: −0.50; over all 9 units at once: 0.40" in figure.view(found).sentence
+
+
 def test_a_criterion_that_knows_makes_no_mistake():
     right = layer(changes=(0.0, 0.1, 0.5))
     assert agreement(right).worst() == ()

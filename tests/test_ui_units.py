@@ -103,7 +103,7 @@ def test_the_keyboard_reaches_every_unit_and_the_whole_layer(app):
     app.state.view = "unit"
     app.state.set({"layer": "conv1", "unit": 3})
     answered(app, CARD, UnitQuestion("conv1", 3))
-    number = next(x for x in inside(app.widget, w.IntSlider) if x.description == "filter or neuron")
+    number = next(x for x in inside(app.widget, w.IntSlider) if x.tooltip.startswith("Its number in"))
     assert (number.max, number.value) == (19, 3)
     number.value = 9
     assert app.state.unit == 9 and questions(app)[-1] == UnitQuestion("conv1", 9)

@@ -19,7 +19,7 @@ from workbench.core.errors import Cancelled, WorkbenchError
 from workbench.core.progress import Progress
 from workbench.core.records import Decision
 from workbench.core.units import Paired, Truth, UnitCard, fate_of
-from workbench.core.verdict import FREE, RIGHT, UNKNOWN, WRONG, verdict
+from workbench.core.verdict import FREE, LUCKY, RIGHT, UNKNOWN, WRONG, verdict
 from workbench.explain.classes_served import conductance
 from workbench.explain.field import field_of
 from workbench.explain.units import sample_of, unit_card
@@ -134,9 +134,21 @@ def test_kept_though_free_is_said_and_wrong_once_the_truth_ranks_it_among_those_
     fate = fate_of(cut_at(TWIN_B), "conv", TWIN_A)
     assert verdict(cards[TWIN_A], fate).kind == FREE
     layer = LayerAgreement("conv", (), (0.0, 0.5, 1.0, 0.4), (0.5, 0.0, 0.1, 2.0), (0.0,) * 4, Correlation(0, 0, 0, 4))
+    assert (layer.belong(2), layer.costliest(1)) == (0.1, 0)
     agreement = Agreement("l1", "norm", 0.1, 90, 90, "validation", (layer,), Correlation(0, 0, 0, 4), 1)
     told = verdict(cards[TWIN_A], fate, agreement=agreement)
     assert told.kind == WRONG and "kept something free" in told.judgement and "number 1 of 4" in told.judgement
+
+
+def test_removed_too_early_without_harm_is_luck():
+    truth = Truth(0.1, 0.2, 0.01, (Paired(40, 0, 0, 45), Paired(40, 0, 0, 45)), "validation", 90)
+    card = UnitCard("conv", 3, "filter", 4, truth=truth)
+    layer = LayerAgreement("conv", (), (0.0, 0.5, 1.0, 0.4), (0.0, 0.0, 0.0, 0.1), (0.0,) * 4, Correlation(0, 0, 0, 4))
+    agreement = Agreement("l1", "norm", 0.1, 90, 90, "validation", (layer,), Correlation(0, 0, 0, 4), 1)
+    fate = fate_of(cut_at(0, ALONE), "conv", ALONE)
+    assert verdict(card, fate).kind == RIGHT
+    told = verdict(card, fate, agreement=agreement)
+    assert told.kind == LUCKY and "number 4 of 4" in told.judgement
 
 
 def test_without_a_cut_nothing_is_judged(planted):

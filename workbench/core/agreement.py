@@ -55,6 +55,15 @@ class LayerAgreement:
         """Where the change of the loss puts it."""
         return _places(self.changes)[unit]
 
+    def belong(self, removed: int) -> float:
+        """The largest change of the loss among so many units that the truth would take out first; 0 for none."""
+        return sorted(self.changes)[removed - 1] if removed else 0.0
+
+    def costliest(self, removed: int) -> int:
+        """The unit whose loss the network misses most, of so many that the criterion takes out first."""
+        gone = [unit for unit, place in enumerate(_places(self.scores)) if place <= removed]
+        return max(gone, key=lambda unit: self.changes[unit])
+
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """Every unit, in their order."""
@@ -85,6 +94,12 @@ class Agreement:
     @property
     def complete(self) -> bool:
         return len(self.layers) == self.groups
+
+    @property
+    def mean(self) -> float | None:
+        """Mean of the correlations of the layers: over all units at once, also what tells layers apart counts."""
+        each = [g.correlation.value for g in self.layers if g.correlation.value is not None]
+        return sum(each) / len(each) if each else None
 
     def of(self, layer: str) -> LayerAgreement | None:
         """The group that the layer belongs to, once it is there."""

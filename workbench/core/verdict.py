@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .agreement import Agreement
+from .agreement import Agreement, LayerAgreement
 from .units import Fate, Neighbour, Truth, UnitCard
 
-UNKNOWN, RIGHT, WRONG, FREE = "unknown", "right", "wrong", "free"
+UNKNOWN, RIGHT, WRONG, FREE, LUCKY = "unknown", "right", "wrong", "free", "lucky"
 ALIKE = 0.8
 """Two units whose likeness is at least this are said to answer to the same."""
+_CLEARLY = 2.0
+"""A loss that is so many times another one is clearly larger."""
 _MOST_TIED = 3
 
 
 class Verdict(NamedTuple):
-    """kind: right, wrong, free (kept, and nothing is lost without it) or unknown. judgement, summary: sentences.
+    """judgement, summary: sentences. kind: right, wrong or unknown; free: kept, and nothing is lost without it; lucky:
+    removed before others that the loss needs less, and still no accuracy is lost.
 
     The judgement may be empty: without a cut or without the truth there is nothing to judge.
     """
@@ -57,26 +60,36 @@ def _kind(card: UnitCard, fate: Fate | None, agreement: Agreement | None) -> str
         return UNKNOWN
     if costly(card.truth):
         return WRONG if fate.removed else RIGHT
+    group, gone = _group(card, agreement), fate.removed_units
     if fate.removed:
-        return RIGHT
-    place = _true_place(card, agreement)
-    return WRONG if place is not None and place <= fate.removed_units else FREE
+        early = group is not None and card.truth.interval[0] > _CLEARLY * max(0.0, group.belong(gone))
+        return LUCKY if early else RIGHT
+    if group is None or not gone:
+        return FREE
+    late = _CLEARLY * max(0.0, card.truth.interval[1]) < group.changes[group.costliest(gone)]
+    return WRONG if late else FREE
 
 
-def _true_place(card: UnitCard, agreement: Agreement | None) -> int | None:
+def _group(card: UnitCard, agreement: Agreement | None) -> LayerAgreement | None:
     group = agreement.of(card.layer) if agreement is not None else None
-    return None if group is None or card.unit is None or card.unit >= len(group.scores) else group.true_place(card.unit)
+    return None if group is None or card.unit is None or card.unit >= len(group.scores) else group
 
 
 def _judgement(kind: str, card: UnitCard, fate: Fate | None, agreement: Agreement | None) -> str:
     if kind == UNKNOWN or fate is None or card.truth is None:
         return ""
-    place, n = _true_place(card, agreement), card.truth.all.n
+    group, n = _group(card, agreement), card.truth.all.n
+    place = None if group is None or card.unit is None else group.true_place(card.unit)
     truly = f" By the truth it is number {place} of {fate.units} to go." if place is not None else ""
     if kind == WRONG and fate.removed:
         return f"The criterion was wrong: it removed something that costs accuracy.{truly}"
-    if kind == WRONG:
-        return f"The criterion was wrong: it kept something free while it removed {fate.removed_units} others.{truly}"
+    if kind == WRONG and group is not None:
+        other = group.costliest(fate.removed_units)
+        cost = f"which costs {group.changes[other]:.3f} nats of loss"
+        return f"The criterion was wrong: it kept something free while it removed {card.kind} {other}, {cost}.{truly}"
+    if kind == LUCKY:
+        why = "the loss rises more than without those that should have gone"
+        return f"No accuracy is lost, but not because the criterion knew: {why}.{truly}"
     if kind == FREE:
         return f"Kept, though {n} images show nothing lost without it: there would be room to go further.{truly}"
     if fate.removed:

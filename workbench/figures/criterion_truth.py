@@ -197,7 +197,9 @@ def _mistake(m: Mistake) -> str:
 def _sentence(agreement: Agreement) -> str:
     done, every = len(agreement.layers), agreement.groups
     so_far = "" if agreement.complete else f", {done} of {every} groups so far"
-    said = f"Rank correlation over all {agreement.overall.n} units: {spelled(agreement.overall)}{so_far}."
+    mean = "unknown" if agreement.mean is None else _two(agreement.mean)
+    overall = f"over all {agreement.overall.n} units at once: {spelled(agreement.overall)}"
+    said = f"Rank correlation with the truth, mean over the layers: {mean}; {overall}{so_far}."
     sample = f"Truth: {agreement.n} of {agreement.total} {agreement.split} images. Open marks: removed by the recipe."
     return f"{said}<br>{sample}"
 

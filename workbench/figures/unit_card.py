@@ -22,6 +22,16 @@ NOTHING = "Click a bar, a point or a layer to see why it could go and what that 
 Grid = tuple[tuple[float | None, ...], ...]
 
 
+_SHORT = {
+    "l1": "L1 norm",
+    "l2": "L2 norm",
+    "fpgm": "distance (FPGM)",
+    "apoz": "activity (APoZ)",
+    "taylor": "gradient (Taylor)",
+    "hrank": "map rank (HRank)",
+}
+
+
 class StandingRow(NamedTuple):
     """criterion: its short name; share: of the units of the layer that would go before this one, in [0, 1]."""
 
@@ -115,7 +125,7 @@ def figure(view: UnitCardView, *, dark: bool = False) -> go.Figure:
     drawn.update_xaxes(**frame, row=1, col=1)
     drawn.update_yaxes(**frame, autorange="reversed", scaleanchor="x", row=1, col=1)
     drawn.update_xaxes(
-        range=[-0.04, 1.04], tickformat=".0%", title_text="share of the layer that goes first", row=1, col=2
+        range=[-0.04, 1.04], tickformat=".0%", title_text="share of the layer that would go before it", row=1, col=2
     )
     drawn.update_yaxes(autorange="reversed", row=1, col=2)
     if view.quota:
@@ -143,7 +153,7 @@ def _standings(view: UnitCardView, colours: Paint) -> go.Scatter:
     rows = view.standings
     return go.Scatter(
         x=[row.share for row in rows],
-        y=[row.criterion for row in rows],
+        y=[_SHORT.get(row.criterion, row.criterion) for row in rows],
         mode="markers+text",
         text=[f"{row.place} of {row.units}" for row in rows],
         textposition=["middle left" if row.share > 0.8 else "middle right" for row in rows],

@@ -13,7 +13,8 @@ from .theme import blank, empty, hatched, paint
 
 TITLE = "Which classes need it?"
 NOTHING = "Not measured yet."
-LOST, SERVES = range(2)
+WIDE = "Lines are 95 % intervals: where a class has few images, nothing lost is no proof that nothing would be."
+MOST = 24
 
 
 class ClassRow(NamedTuple):
@@ -32,7 +33,7 @@ class ClassRow(NamedTuple):
 
 
 class UnitClassesView(NamedTuple):
-    """note: why something is not known, or ""."""
+    """rows: of the classes where most happens. note: what to know when reading it."""
 
     name: str
     rows: tuple[ClassRow, ...]
@@ -55,7 +56,9 @@ def view(card: UnitCard | None, *, classes: Sequence[str] = ()) -> UnitClassesVi
         if i in served:
             row = row._replace(adds=served[i].conductance, of=served[i].layer)
         rows.append(row)
-    return UnitClassesView(card.name, tuple(rows), card.classes_note)
+    most = sorted(rows, key=lambda row: (-abs(row.lost or 0.0), -abs(row.adds or 0.0)))[:MOST]
+    note = f"What it adds to the scores is not known: {card.classes_note}." if card.classes_note else WIDE
+    return UnitClassesView(card.name, tuple(row for row in rows if row in most), note)
 
 
 def figure(view: UnitClassesView | None, *, dark: bool = False) -> go.Figure:

@@ -86,7 +86,7 @@ _FIGURES = {"who": who.figure, "whom": whom.figure, "what": what.figure}
 
 def _which(state: State) -> w.Box:
     """The unit by its number, for who does not click; and the layer as a whole."""
-    number = WholeSlider(description="filter or neuron", tooltip="Its number in the selected layer, from 0")
+    number = WholeSlider(description="number", tooltip="Its number in the selected layer, from 0")
     whole = w.Button(description="The whole layer", tooltip="Look at the selected layer as a whole")
     number.refuse = state.refuse
     box = w.Box([number, whole]).add_class("wb-buttons")
