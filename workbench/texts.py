@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .core.comparison import Bound, Comparison
+from .core.exported import Exported
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
 from .core.searched import Search, Trial
 from .core.survey import Uncompressed
+from .core.sweep import Sweep
 from .data import SPLITS
 from .experiment.allocate import Allocation
 from .measure.anatomy import Anatomy
@@ -132,6 +135,11 @@ def anatomy_text(made: Anatomy) -> str:
             *(["\n".join(made.remarks)] if made.remarks else []),
         ]
     )
+
+
+def exported_text(made: Exported, file: str) -> str:
+    """Where it is, and what is to be said about it."""
+    return "\n".join([f"{file}  {made.format} of {made.network} on {made.dataset}", *made.notes])
 
 
 def coders_text(coders: dict[str, str]) -> str:
@@ -256,3 +264,26 @@ def _signed(share: float) -> str:
 
 def _bytes(size: float) -> str:
     return f"{size:,.0f}"
+
+
+def sweep_text(found: Sweep) -> str:
+    """A row for every point that was measured, in the order asked, and every reason why others were not."""
+    axes = found.axes
+    rows = [(*axes, "accuracy", "interval", "bytes", "ratio", "run")]
+    for i, point in enumerate(found.points):
+        if point.run is None:
+            continue
+        m, (low, high) = point.run.measurement, point.run.measurement.accuracy.interval
+        rows.append(
+            (
+                *(spelled(values[i]) for values in axes.values()),
+                f"{100 * m.accuracy.accuracy:.2f} %",
+                f"{100 * low:.2f} to {100 * high:.2f}",
+                f"{m.file_bytes:,}",
+                f"{m.compression_ratio:.1f}",
+                point.recipe.key[:8] + (" (known)" if point.known else ""),
+            )
+        )
+    reasons = Counter(point.failure for point in found.failed)
+    failures = [f"{n} of {len(found.points)} points failed: {why}" for why, n in reasons.items()]
+    return "\n".join([columns(rows), *failures])

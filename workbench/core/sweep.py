@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .knob import Value, spelled
 from .recipe import Recipe
-from .records import Run
+from .records import Run, measurement_json
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,23 @@ def turned(recipe: Recipe) -> dict[str, Value]:
         for knob, value in step.knobs.items()
     }
     return {**knobs, "seed": recipe.seed}
+
+
+def sweep_json(sweep: Sweep) -> dict[str, object]:
+    """The document of the command line: every point with its values on the axes, and what was measured or why not."""
+    axes = sweep.axes
+    points = [
+        {
+            "key": point.recipe.key,
+            "values": {name: values[i] for name, values in axes.items()},
+            "recipe": point.recipe,
+            "known": point.known,
+            "failure": point.failure,
+            "notes": () if point.run is None else point.run.notes,
+            "provenance": None if point.run is None else point.run.provenance,
+            **({} if point.run is None else measurement_json(point.run.measurement)),
+        }
+        for i, point in enumerate(sweep.points)
+    ]
+    counts = {"known": sweep.known, "computed": sweep.computed, "failed": len(sweep.failed)}
+    return {"split": sweep.split, **counts, "points": points}

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from .asked import Asked, Turned, recipes
 from .axes import POINTS, Axis, along, axis, grid, parse_axis
 from .cluster import Scheduler
 from .growing import sweep
 from .here import Here
 from .local import Processes
 
-__all__ = ["POINTS", "Axis", "Here", "Processes", "Scheduler", "along", "axis", "grid", "parse_axis", "sweep"]
+__all__ = [
+    "POINTS",
+    "Asked",
+    "Axis",
+    "Here",
+    "Processes",
+    "Scheduler",
+    "Turned",
+    "along",
+    "axis",
+    "grid",
+    "parse_axis",
+    "recipes",
+    "sweep",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def sweep(
     store: Store | None = None,
     weights: Path | None = None,
     progress: Progress | None = None,
-) -> Iterator[Sweep]:
+) -> Generator[Sweep, None, None]:
     """The growing record of `recipes`, all about one network and dataset; equal ones are one point.
 
     on: Processes() (default), Scheduler(address) or Here(). store: this machine's own where None; every run goes there
