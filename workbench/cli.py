@@ -21,15 +21,17 @@ from .commands import (
     run_methods,
     run_networks,
     run_sensitivity,
+    run_sweep,
     run_train,
 )
 from .core.errors import Cancelled, WorkbenchError
 from .core.knob import knobs_of
 from .data import SPLITS, set_root
+from .experiment.sweep import POINTS, Turned
 from .train.device import AUTO
 from .train.settings import TrainSettings
 
-OK, WRONG, STOPPED = 0, 2, 130
+OK, PARTLY, WRONG, STOPPED = 0, 1, 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser().parse_args(argv)
         if getattr(options, "data_root", None) is not None:
             set_root(options.data_root)
-        options.run(options)
+        return options.run(options) or OK
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
         return WRONG
@@ -62,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="workbench", description="See, measure and explain what neural-network compression does.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for add in (_app, _lists, _layers, _compress, _evaluate, _inspect, _sensitivity, _compare, _train):
+    for add in (_app, _lists, _layers, _compress, _evaluate, _inspect, _sensitivity, _sweep, _compare, _train):
         add(commands)
     return top
 
@@ -146,6 +148,35 @@ def _sensitivity(commands: Any) -> None:
         "--lose", type=float, metavar="SHARE", help="also choose each layer's value so that all lose at most SHARE"
     )
     command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+
+
+def _sweep(commands: Any) -> None:
+    command = _command(commands, "sweep", run_sweep, "measure a method over its knobs, on many processes or machines")
+    _subject(command)
+    _weights(command)
+    spelling = "ID[:knob=value,...][@layer+...]"
+    command.add_argument(
+        "--method", dest="steps", action="append", type=Turned, required=True, metavar=spelling, help="what is turned"
+    )
+    command.add_argument(
+        "--step", dest="steps", action="append", metavar=spelling, help="another step, before or after it as written"
+    )
+    turned = command.add_mutually_exclusive_group()
+    turned.add_argument(
+        "--grid", type=int, metavar="K", help=f"so many values of the method's own axis (default {POINTS})"
+    )
+    turned.add_argument(
+        "--axis", action="append", metavar="[ID:]knob=v1,v2,...", help="a knob and its values; several make a grid"
+    )
+    command.add_argument("--seeds", default="0", metavar="S,S,...", help="every point with each of them (default 0)")
+    command.add_argument("--split", choices=SPLITS[1:], default="test", help="what is measured (default test)")
+    command.add_argument(
+        "--workers", type=int, default=0, metavar="W", help="processes (default: a core each, at most 4)"
+    )
+    command.add_argument(
+        "--threads", type=int, default=0, metavar="T", help="of each process (default: the cores, shared)"
+    )
+    command.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")
 
 
 def _compare(commands: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from .core.knob import knobs_of
 from .core.progress import Progress
 from .core.recipe import Recipe, from_json
 from .core.records import measurement_json
+from .core.sweep import sweep_json
 from .data import datasets, info_of, load_dataset
 from .experiment.allocate import allocate_within
 from .experiment.anatomy import anatomy_named
@@ -27,6 +30,7 @@ from .experiment.run import run
 from .experiment.sensitivity import scan
 from .experiment.store import Store
 from .experiment.subject import subject_named
+from .experiment.sweep import Asked, Processes, Scheduler, recipes, sweep
 from .methods import methods, parse_step
 from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
@@ -45,6 +49,7 @@ from .texts import (
     run_text,
     sensitivity_text,
     streams_text,
+    sweep_text,
 )
 from .train.home import KeptTraining, Plan
 from .train.settings import TrainSettings, recommended
@@ -55,16 +60,29 @@ def _network(options: argparse.Namespace) -> str:
     return network_from(options.network, options.dataset, weights=options.weights, progress=progress())
 
 
-def progress() -> Progress:
-    """On stderr: rewritten in place on a terminal, otherwise silent."""
+def progress(*, lines: bool = False) -> Progress:
+    """On stderr: rewritten in place on a terminal; otherwise silent, or a line every few seconds."""
     if not sys.stderr.isatty():
-        return Progress()
+        return Progress(_lines()) if lines else Progress()
 
     def report(doing: str, share: float | None) -> None:
         percent = "" if share is None else f"{100 * share:3.0f} %  "
         print(f"\r\x1b[K{percent}{doing[:70]}", end="", file=sys.stderr, flush=True)
 
     return Progress(report)
+
+
+def _lines(every_s: float = 5.0) -> Callable[[str, float | None], None]:
+    """For a log: news every so often, and whatever is done."""
+    last, said = time.monotonic(), ""
+
+    def report(doing: str, share: float | None) -> None:
+        nonlocal last, said
+        if doing != said and (share == 1.0 or time.monotonic() - last > every_s):
+            last, said = time.monotonic(), doing
+            print(doing, file=sys.stderr, flush=True)
+
+    return report
 
 
 def emit(options: argparse.Namespace, document: object, text: Callable[[], str]) -> None:
@@ -246,6 +264,18 @@ def _trained(options: argparse.Namespace, network: str, settings: TrainSettings,
         progress=progress(),
         device=options.device,
     )
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """Many recipes, each measured once; the exit status is 1 when some of them failed."""
+    crew = Scheduler(options.scheduler) if options.scheduler else Processes(options.workers, options.threads)
+    asked = Asked(options.steps, options.grid or 0, options.axis or (), options.seeds)
+    wanted = recipes(_network(options), options.dataset, asked)
+    growing = sweep(wanted, on=crew, split=options.split, weights=options.weights, progress=progress(lines=True))
+    with closing(growing):
+        *_, found = growing
+    emit(options, sweep_json(found), lambda: sweep_text(found))
+    return 1 if found.failed else 0
 
 
 def run_compare(options: argparse.Namespace) -> None:
