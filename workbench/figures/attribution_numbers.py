@@ -13,11 +13,12 @@ LOOSE = 0.05
 
 
 class Table(NamedTuple):
-    """rows: what, one cell for each column between, what good means. notes: sentences below."""
+    """rows: what, one cell for each column between, what good means. warnings, notes: sentences below."""
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -44,20 +45,22 @@ def believed(
     """How far each of the two pictures can be believed; trust and check as far as they are known."""
     if pair is None:
         return None
-    rows, notes = [], []
+    rows: list[tuple[str, ...]] = []
+    warnings: list[str] = []
+    notes: list[str] = []
     if pair.dense_balance is not None and pair.compressed_balance is not None:
         balances = {"dense": pair.dense_balance, "compressed": pair.compressed_balance}
         rows += _sums(pair.dense_balance, pair.compressed_balance)
-        notes += [_loose(name, b) for name, b in balances.items() if b.gap > LOOSE]
+        warnings += [_loose(name, b) for name, b in balances.items() if b.gap > LOOSE]
     if trust is not None:
         rows += _trust(trust)
         if trust.compressed is not None:
-            notes += _worse_than_chance(trust)
+            warnings += _worse_than_chance(trust)
     if check is not None and check.stages:
         rows.append(_untrained(check))
-        notes += [flag(check)] if check.complete else []
+        (warnings if check.flagged else notes).extend([flag(check)] if check.complete else [])
     head = ("", "dense", "compressed", "what is good")
-    return Table("Can the pictures be believed?", head, tuple(rows), tuple(notes)) if rows else None
+    return Table("What is each picture worth?", head, tuple(rows), tuple(warnings), tuple(notes)) if rows else None
 
 
 def flag(check: Randomised) -> str:
@@ -65,8 +68,8 @@ def flag(check: Randomised) -> str:
     mean = check.stages[-1].mean
     if check.flagged:
         return (
-            f"Careful: with random weights this network gets nearly the same picture (correlation {mean:.2f}). It shows"
-            " the image, and little of what was learnt."
+            f"Careful: with random weights this network gets nearly the same picture (correlation {mean:.2f}). Much of "
+            "what it shows is the image itself and not what was learnt."
         )
     return f"With random weights the picture is another one (correlation {mean:.2f}): it shows what was learnt."
 

@@ -63,7 +63,7 @@ def panel(state: State, engine: Engine, following: Following) -> w.VBox:
     watch(state, offer, "dataset", "steps", "active")
     when_seen(state, NAME, show, "answers", "asked", "image", "target", "attribution", "picture")
     buttons = w.Box([*(check.button for check in checks), why_not]).add_class("wb-buttons")
-    head = w.HTML(f'<h2>Can these pictures be believed?</h2><p class="wb-help">{WHAT}</p>')
+    head = w.HTML(f'<h2>Check the pictures</h2><p class="wb-help">{WHAT}</p>')
     tables = w.Box([alike, believed]).add_class("wb-pair")
     return w.VBox([tables, head, buttons, *(check.chart for check in checks)])
 
@@ -131,5 +131,6 @@ def _table(found: numbers.Table | None) -> str:
         return ""
     head = "".join(f"<th>{escape(name)}</th>" for name in found.head)
     rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found.rows)
-    notes = "".join(f'<p class="wb-warning">{escape(note)}</p>' for note in found.notes)
+    notes = "".join(f'<p class="wb-warning">{escape(warning)}</p>' for warning in found.warnings)
+    notes += "".join(f"<p>{escape(note)}</p>" for note in found.notes)
     return f'<h3>{escape(found.title)}</h3><table class="wb-table"><tr>{head}</tr>{rows}</table>{notes}'
