@@ -31,7 +31,8 @@ RANK = {
     "report": 6,
     "ui": 7,
     "commands": 8,  # one of them opens the app
-    "cli": 9,
+    "sharing": 9,
+    "cli": 10,
     "compat": 0,
 }
 WIDGETS = {"ipywidgets", "traitlets", "anywidget"}

@@ -28,6 +28,8 @@ from .core.errors import Cancelled, WorkbenchError
 from .core.knob import knobs_of
 from .data import SPLITS, set_root
 from .experiment.sweep import POINTS, Turned
+from .export import CHECKED, FORMATS
+from .sharing import RECIPE_FORMS, run_export, run_recipe
 from .train.device import AUTO
 from .train.settings import TrainSettings
 
@@ -64,7 +66,20 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="workbench", description="See, measure and explain what neural-network compression does.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    for add in (_app, _lists, _layers, _compress, _evaluate, _inspect, _sensitivity, _sweep, _compare, _train):
+    for add in (
+        _app,
+        _lists,
+        _layers,
+        _compress,
+        _evaluate,
+        _inspect,
+        _export,
+        _recipe,
+        _sensitivity,
+        _sweep,
+        _compare,
+        _train,
+    ):
         add(commands)
     return top
 
@@ -77,9 +92,10 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None]
     return command
 
 
-def _subject(command: Any) -> None:
-    command.add_argument("--network", required=True, metavar="N", help="see `workbench networks`, or FILE.py:FACTORY")
-    command.add_argument("--dataset", required=True, metavar="D", help="see `workbench datasets`")
+def _subject(command: Any, required: bool = True) -> None:
+    known = "see `workbench networks`, or FILE.py:FACTORY"
+    command.add_argument("--network", required=required, metavar="N", help=known)
+    command.add_argument("--dataset", required=required, metavar="D", help="see `workbench datasets`")
     _data_root(command)
 
 
@@ -116,12 +132,13 @@ def _layers(commands: Any) -> None:
 
 def _compress(commands: Any) -> None:
     command = _command(commands, "compress", run_compress, "compress a network and measure the file on test data")
-    _subject(command)
+    command.add_argument("--recipe", type=Path, metavar="FILE", help="all of it from a .yaml, .json or .wbz file")
+    _subject(command, required=False)
     _weights(command)
     command.add_argument(
-        "--step", action="append", required=True, metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
+        "--step", action="append", metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
     )
-    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("--seed", type=int, help="of every random draw (default 0)")
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the compressed network here (.wbz)")
 
 
@@ -136,6 +153,24 @@ def _evaluate(commands: Any) -> None:
 def _inspect(commands: Any) -> None:
     command = _command(commands, "inspect", run_inspect, "itemise the bytes of a compressed network")
     command.add_argument("file", type=Path)
+
+
+def _export(commands: Any) -> None:
+    command = _command(commands, "export", run_export, "write a compressed network for other programs, and check it")
+    command.add_argument("file", type=Path)
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to (default: beside the file)")
+    command.add_argument("--format", choices=FORMATS, help="default: what the output's name ends in, or onnx")
+    command.add_argument("--images", type=int, default=CHECKED, metavar="K", help=f"to check on (default {CHECKED})")
+    command.add_argument("--dataset", metavar="D", help="whose images; the one it was made on by default")
+    command.add_argument("--network", metavar="FILE.py:FACTORY", help="the code of a network of your own")
+    _data_root(command)
+
+
+def _recipe(commands: Any) -> None:
+    command = _command(commands, "recipe", run_recipe, "the recipe in or behind a file: to read, to keep, to run again")
+    command.add_argument("file", type=Path, help="one of .yaml .json .wbz .onnx .safetensors")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it here (.yaml .json .py .sh)")
+    command.add_argument("--as", dest="form", choices=RECIPE_FORMS, help="default: what the output's name ends in")
 
 
 def _sensitivity(commands: Any) -> None:

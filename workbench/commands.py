@@ -25,7 +25,7 @@ from .experiment.allocate import allocate_within
 from .experiment.anatomy import anatomy_named
 from .experiment.compare import Entry, Measured, compare
 from .experiment.file import measure_file
-from .experiment.named import network_from
+from .experiment.named import asked_recipe, network_from
 from .experiment.run import run
 from .experiment.sensitivity import scan
 from .experiment.store import Store
@@ -166,8 +166,7 @@ def run_layers(options: argparse.Namespace) -> None:
 
 def run_compress(options: argparse.Namespace) -> None:
     """Run a recipe and measure the file on the test split."""
-    steps = tuple(map(parse_step, options.step))
-    recipe = Recipe(_network(options), options.dataset, steps, options.seed)
+    recipe = recipe_of(options)
     result = run(recipe, split="test", progress=progress())
     if options.output is not None:
         save_bytes(options.output, result.data)
@@ -177,6 +176,15 @@ def run_compress(options: argparse.Namespace) -> None:
         **{key: getattr(result.run, key) for key in ("recipe", "layers", "stages", "notes", "provenance")},
     }
     emit(options, document, lambda: run_text(result.run))
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """What the options ask for, or the file that --recipe names; runs the code of a network that an option names."""
+    asked = asked_recipe(
+        options.recipe, network=options.network, dataset=options.dataset, steps=options.step or (), seed=options.seed
+    )
+    network = network_from(asked.network, asked.dataset, weights=options.weights, progress=progress())
+    return replace(asked, network=network)
 
 
 def save_bytes(path: Path, data: bytes) -> None:

@@ -1,11 +1,16 @@
-"""What somebody at a keyboard names: a network by its code, and weights in a file."""
+"""What somebody at a keyboard names: a network by its code, weights in a file, a recipe in another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.errors import WorkbenchError
 from ..core.progress import Progress
+from ..core.recipe import Recipe
 from ..data import load_dataset
+from ..export import recipe_in
+from ..methods import parse_step
 from ..networks import adopt_file, names_file, use_weights
 
 
@@ -25,3 +30,30 @@ def network_from(
     if weights is not None:
         use_weights(network, data.name, weights, input_shape=shape, classes=classes)
     return network
+
+
+def asked_recipe(
+    file: Path | None,
+    *,
+    network: str | None = None,
+    dataset: str | None = None,
+    steps: Sequence[str] = (),
+    seed: int | None = None,
+) -> Recipe:
+    """The recipe in a file, of which network, dataset and seed may be given otherwise; without a file, of these alone.
+
+    steps: as after `--step`. A file names no code: what runs on this machine is named by who sits at it.
+    """
+    if file is None:
+        given = {"--network": network, "--dataset": dataset, "--step": steps}
+        if lacking := [option for option, value in given.items() if not value]:
+            needed = ", ".join(lacking)
+            raise WorkbenchError(f"The following arguments are required: {needed} (or --recipe FILE, which says all).")
+        return Recipe(str(network), str(dataset), tuple(map(parse_step, steps)), seed or 0)
+    if steps:
+        raise WorkbenchError("Steps come from --recipe or from --step, and not from both.")
+    found = recipe_in(file)
+    if network is None and names_file(found.network):
+        raise WorkbenchError(f"{file} names the code of a network, {found.network}; say --network FILE.py:FACTORY.")
+    kept = found.seed if seed is None else seed
+    return Recipe(network or found.network, dataset or found.dataset, found.steps, kept)

@@ -7,6 +7,7 @@ download; nothing is written to disk here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..core.errors import WorkbenchError
 from ..core.progress import Progress
@@ -25,6 +26,7 @@ __all__ = [
     "Format",
     "Made",
     "export_network",
+    "format_for",
     "network_in",
     "no_onnx",
     "onnx_bytes",
@@ -69,3 +71,14 @@ def export_network(
     if format == "safetensors":
         return safetensors_bytes(loaded, progress=progress)
     return onnx_bytes(loaded, codes=format == "onnx", dataset=dataset, images=images, progress=progress)
+
+
+def format_for(path: Path | None) -> str:
+    """The format that a file's name asks for, the first when there is none; WorkbenchError when none has this name."""
+    if path is None:
+        return next(iter(FORMATS))
+    for name, format in FORMATS.items():
+        if path.suffix == format.suffix:
+            return name
+    known = " or ".join(dict.fromkeys(format.suffix for format in FORMATS.values()))
+    raise WorkbenchError(f"What is written to {path} has to end in {known}, or be named by --format.")

