@@ -13,6 +13,8 @@ ALIKE = 0.8
 """Two units whose likeness is at least this are said to answer to the same."""
 _CLEARLY = 2.0
 """A loss that is so many times another one is clearly larger."""
+_VISIBLE = 0.0005
+"""A change of the loss, in nats, that does not read as 0.000."""
 _MOST_TIED = 3
 
 
@@ -78,7 +80,7 @@ def _group(card: UnitCard, agreement: Agreement | None) -> LayerAgreement | None
 def _judgement(kind: str, card: UnitCard, fate: Fate | None, agreement: Agreement | None) -> str:
     if kind == UNKNOWN or fate is None or card.truth is None:
         return ""
-    group, n = _group(card, agreement), card.truth.all.n
+    group = _group(card, agreement)
     place = None if group is None or card.unit is None else group.true_place(card.unit)
     truly = f" By the truth it is number {place} of {fate.units} to go." if place is not None else ""
     if kind == WRONG and fate.removed:
@@ -91,10 +93,15 @@ def _judgement(kind: str, card: UnitCard, fate: Fate | None, agreement: Agreemen
         why = "the loss rises more than without those that should have gone"
         return f"No accuracy is lost, but not because the criterion knew: {why}.{truly}"
     if kind == FREE:
-        return f"Kept, though {n} images show nothing lost without it: there would be room to go further.{truly}"
+        return f"Kept, though it could go: {_nothing(card.truth)}.{truly}"
     if fate.removed:
-        return f"The criterion was right: {n} images show nothing lost without it.{truly}"
+        return f"The criterion was right: {_nothing(card.truth)}.{truly}"
     return f"The criterion was right to keep it: accuracy is lost without it.{truly}"
+
+
+def _nothing(truth: Truth) -> str:
+    said = f"{truth.all.n} images show no accuracy lost beyond chance"
+    return f"{said}, though the loss rises by {truth.change:.3f} nats" if truth.interval[0] >= _VISIBLE else said
 
 
 def _fate(card: UnitCard, fate: Fate | None) -> str:
