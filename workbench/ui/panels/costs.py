@@ -17,6 +17,8 @@ from ..guard import guard, when_seen
 from ..state import State
 from ..widgets import Toggle
 from . import explain
+from .image import pick_image
+from .tables import folded
 
 NAME = "costs"
 WHAT = """Both networks answer every validation image. A click on a class or on a cell shows its images below; one on
@@ -32,7 +34,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     rows = w.HTML()
     start = w.Button(description="Compare all answers", tooltip="Let both networks answer every validation image")
     pictures = _Pictures(state, engine, shown)
-    views = {"classes": by_class.view(None), "confusion": confusion.view(None)}
+    classes, confused = by_class.view(None), confusion.view(None)
 
     def ask() -> None:
         """The file is there once the run is."""
@@ -40,23 +42,24 @@ def panel(state: State, engine: Engine) -> w.VBox:
             engine.ask(CostsQuestion())
 
     def show() -> None:
+        nonlocal classes, confused
         found, names = state.answer(CostsQuestion.kind), state.choices.datasets[state.dataset].classes
-        views["classes"] = by_class.view(found, classes=names, selected=shown.label)
-        views["confusion"] = confusion.view(found, classes=names)
-        said.value = _said(found, views["classes"])
-        whom.show(by_class.figure(views["classes"]))
-        taken.show(confusion.figure(views["confusion"]))
-        rows.value = _table(views["classes"])
+        classes = by_class.view(found, classes=names, selected=shown.label)
+        confused = confusion.view(found, classes=names)
+        said.value = _said(found, classes)
+        whom.show(by_class.figure(classes))
+        taken.show(confusion.figure(confused))
+        rows.value = folded(by_class.table(classes))
         pictures.show(found)
 
     def class_clicked(trace: int, point: Point) -> None:
-        label = by_class.class_at(views["classes"], trace, point) if isinstance(point, int) else None
+        label = by_class.class_at(classes, trace, point) if isinstance(point, int) else None
         if label is not None:
             shown.only(label)
             show()
 
     def cell_clicked(_trace: int, cell: Point) -> None:
-        found = confusion.cell_at(views["confusion"], cell)
+        found = confusion.cell_at(confused, cell)
         if found is not None:
             shown.only(*found)
             show()
@@ -99,7 +102,8 @@ class _Pictures:
         self._look = w.Button(description="What do both look at?", tooltip="Explain the selected image")
         self._said, self._gallery = w.HTML(), Gallery("Images whose answer changed, most confidence lost first")
         self._chart = Chart("Every image whose answer changed: how sure the dense network was, and what is left of it")
-        self._gallery.picked = guard(state, self._pick)
+        self._pick = pick_image(state)
+        self._gallery.picked = self._pick
         self._chart.clicked = guard(state, self._clicked)
         self._fates.observe(guard(state, self._sort), "value")
         self._every.on_click(guard(state, self._all_classes))
@@ -121,10 +125,6 @@ class _Pictures:
         self._said.value = f"<p>{escape(_which(view, shown, names))}</p>" if found is not None else ""
         self._gallery.show(view.tiles, selected)
         self._chart.show(flips.figure(view))
-
-    def _pick(self, index: int) -> None:
-        self._state.set({"picture": None, "image": index})
-        self._state.forget("attribution")
 
     def _clicked(self, trace: int, point: Point) -> None:
         index = flips.flip_at(self._view, trace, point) if isinstance(point, int) else None
@@ -162,12 +162,3 @@ def _which(view: flips.FlipsView, shown: _Shown, names: tuple[str, ...]) -> str:
 
 def _name(index: int, names: tuple[str, ...]) -> str:
     return names[index] if index < len(names) else str(index)
-
-
-def _table(view: by_class.ClassesView) -> str:
-    rows = by_class.table(view)
-    if not rows:
-        return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows)
-    return f'<details><summary>Show as table</summary><table class="wb-table"><tr>{head}</tr>{body}</table></details>'
