@@ -57,7 +57,8 @@ def view(card: UnitCard | None, *, classes: Sequence[str] = ()) -> UnitClassesVi
             row = row._replace(adds=served[i].conductance, of=served[i].layer)
         rows.append(row)
     most = sorted(rows, key=lambda row: (-abs(row.lost or 0.0), -abs(row.adds or 0.0)))[:MOST]
-    note = f"What it adds to the scores is not known: {card.classes_note}." if card.classes_note else WIDE
+    alone = f" Of what goes together, the score counts {card.layer} alone." if card.tied else ""
+    note = f"What it adds to the scores is not known: {card.classes_note}." if card.classes_note else WIDE + alone
     return UnitClassesView(card.name, tuple(row for row in rows if row in most), note)
 
 
