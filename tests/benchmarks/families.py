@@ -121,8 +121,10 @@ def the_subject(asked: argparse.Namespace) -> Subject:
 def measured(asked: argparse.Namespace, subject: Subject) -> tuple[list[Run], dict[str, str]]:
     """The runs that are there, or are there now, and why other curves have none."""
     store, found, refused = Store(), list[Run](), dict[str, str]()
+    there = store.runs(asked.network, asked.dataset, SPLIT, subject.fingerprint)
+    by_key = {canonical(run.recipe).key: run for run in there}  # knobs may have been added since
     for recipe in map(canonical, recipes(asked.network, asked.dataset, asked.recovery)):
-        known = store.get(recipe, SPLIT, subject.fingerprint)
+        known = by_key.get(recipe.key)
         if known is None and not asked.table:
             began = time.perf_counter()
             try:
