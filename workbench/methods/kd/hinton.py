@@ -15,6 +15,7 @@ from ...core.method import ModelMethod
 from ...core.order import NETWORK, TRAINING, Done, reason_against
 from ...layers.channels import groups_of, kept_positions, shrink
 from .._distil import taught
+from .._loosened import codes_knob, trained
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Hinton(ModelMethod):
     """Train with soft targets, either the network as it is now (to recover) or a thinner student from scratch.
 
     L = (1 - weight) CE(y, z_s) + weight T^2 KL(softmax(z_t / T) || softmax(z_s / T)), where the teacher is the
-    dense network. Recovering leaves removed weights at zero and codes as they are, and tunes the rest.
+    dense network. Recovering leaves removed weights at zero, and codes as they are unless they are free.
     """
 
     title = "Distillation"
@@ -47,19 +48,28 @@ class Hinton(ModelMethod):
     weight: float = knob(0.7, "of the soft targets; the labels have the rest", low=0.0, high=1.0, whole=True)
     epochs: int = knob(3, "passes over the training data", low=0, high=100, whole=True)
     learning_rate: float = knob(1e-3, "at the start of training", low=1e-5, high=0.1, log=True, whole=True)
+    codes: str = codes_knob()
 
     def follows(self, layers: tuple[str, ...] | None, done: Sequence[Done]) -> str | None:
         return reason_against(NETWORK if self.student == "thinner" else TRAINING, layers, done)
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
         teacher = context.lent_teacher(self.id())
-        fit = context.lent_fit(self.id())
+        context.lent_fit(self.id())
         if self.student == "thinner":
             model = Compressed(thinner(model.network, self.width, context))
         if not self.epochs:
             return model
         loss = taught(teacher, temperature=self.temperature, weight=self.weight)
-        return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate, loss=loss)
+        return trained(
+            model,
+            context,
+            owner=self.id(),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            loss=loss,
+            codes=self.codes,
+        )
 
 
 def thinner(network: nn.Module, width: float, context: Context) -> nn.Module:

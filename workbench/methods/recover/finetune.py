@@ -9,11 +9,12 @@ from ...core.context import Context
 from ...core.knob import knob
 from ...core.method import ModelMethod
 from ...core.order import TRAINING
+from .._loosened import codes_knob, trained
 
 
 @dataclass(frozen=True)
 class Finetune(ModelMethod):
-    """Train on the labels. Removed weights stay zero, codes stay as they are; what is stored as real numbers learns."""
+    """Train on the labels. Removed weights stay zero, codes as they are unless they are free; real numbers learn."""
 
     title = "Fine-tuning"
     citation = "Han, Pool, Tran, Dally 2015, arXiv:1506.02626 (retraining of what is left)"
@@ -25,7 +26,17 @@ class Finetune(ModelMethod):
 
     epochs: int = knob(2, "passes over the training data", low=0, high=100, whole=True)
     learning_rate: float = knob(1e-3, "at the start of training", low=1e-5, high=0.1, log=True, whole=True)
+    codes: str = codes_knob()
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
-        fit = context.lent_fit(self.id())
-        return fit(model, context, epochs=self.epochs, learning_rate=self.learning_rate) if self.epochs else model
+        context.lent_fit(self.id())
+        if not self.epochs:
+            return model
+        return trained(
+            model,
+            context,
+            owner=self.id(),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            codes=self.codes,
+        )
