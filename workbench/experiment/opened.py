@@ -44,7 +44,7 @@ def opened(path: str | Path, *, code: str = "", store: Store | None = None, prog
     found, notes = _decisions(recipe, subject, store, progress)
     model = Compressed(loaded.network, dict(loaded.tensors), found or (), notes)
     remark = UNKNOWN if found is None and recipe.steps else ""
-    return Opened(loaded, Asked(subject, recipe, lambda _progress: model), model, remark)
+    return Opened(loaded, Asked(subject, recipe, lambda _progress: model, Path(path).read_bytes), model, remark)
 
 
 def _recipe(path: str | Path, loaded: Loaded) -> Recipe:

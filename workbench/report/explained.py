@@ -11,7 +11,7 @@ from ..core.records import Accuracy
 from ..experiment.file import measure_file
 from ..experiment.opened import Opened
 from ..experiment.questions import SPLIT
-from ..experiment.questions.attribution import AttributionQuestion
+from ..experiment.questions.attribution import AttributionQuestion, image_of
 from ..experiment.questions.costs import CostsQuestion
 from ..explain.attribution import attributions
 from ..figures import attribution, classes, confusion, filter_norms, flips, tiles
@@ -20,6 +20,7 @@ from . import page as html
 from .page import Section
 from .teller import Teller, drawn
 from .units import units
+from .within import within
 
 _SHOWN = 8
 _IMAGES = 24
@@ -32,7 +33,8 @@ def explained(opened: Opened, *, image: int | None = None, progress: Progress | 
     confidence. Everything is measured on validation images. WorkbenchError for an image that is not there; Cancelled.
     """
     progress, told = progress or Progress(), []
-    parts: tuple[Callable[[Teller], Iterator[Section]], ...] = (_costs, _looks, _decided, units)
+    image_of(opened.asked.subject, image or 0)
+    parts: tuple[Callable[[Teller], Iterator[Section]], ...] = (_costs, _looks, _decided, units, within)
     for i, part in enumerate(parts):
         teller = Teller(opened, image, progress.part(i / len(parts), (i + 1) / len(parts)))
         told += [section for section in part(teller) if section.body]

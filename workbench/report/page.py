@@ -17,7 +17,8 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
 h1 { font-size: 1.6rem; margin: 1.5rem 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 nav ol { padding-left: 1.25rem; columns: 16rem; } a { color: #0550ae; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .plots { min-width: 40rem; }
+figcaption { font-size: .875rem; color: #57606a; } figcaption strong { color: #1f2328; }
 table { border-collapse: collapse; font-size: .875rem; margin: .5rem 0; }
 th, td { border-bottom: 1px solid #d0d7de; padding: .25rem .6rem; text-align: left; vertical-align: top; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -29,6 +30,8 @@ dl.tiles small { display: block; font-weight: 400; font-size: .8125rem; color: #
 figure { margin: 1rem 0; } details { margin: .25rem 0 1rem; } summary { cursor: pointer; color: #57606a; }
 code { font-size: .875em; overflow-wrap: anywhere; }
 """
+_TITLE, _LINE, _LEAST = 40, 16, 28
+"""Pixels that a title and each line below it take of a chart, and what is left above the plot."""
 _RESPONSIVE = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 
 
@@ -92,9 +95,27 @@ def folded(summary: str, *body: str) -> str:
 
 
 def chart(figure: go.Figure, alt: str) -> str:
-    """As wide as the page; alt: what is to be seen, for who cannot see it."""
+    """As wide as the page, its title and what stands below it as words, which wrap. A phone scrolls several plots side
+    by side. alt: what is to be seen, for who cannot see it.
+    """
+    figure, said = _without_title(figure)
+    if not figure.data:
+        return words(*(note.text for note in figure.layout.annotations))
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=_RESPONSIVE, default_width="100%")
-    return f'<figure role="img" aria-label="{escape(alt)}">{drawn}</figure>'
+    inside = f'<div class="plots">{drawn}</div>' if len(list(figure.select_xaxes())) > 1 else drawn
+    return f'<figure role="img" aria-label="{escape(alt)}">{said}<div class="wide">{inside}</div></figure>'
+
+
+def _without_title(figure: go.Figure) -> tuple[go.Figure, str]:
+    figure = go.Figure(figure)
+    title, subtitle = figure.layout.title.text or "", figure.layout.title.subtitle.text or ""
+    lines = 1 + subtitle.count("<br>") if subtitle else 0
+    margin = figure.layout.margin.t or figure.layout.template.layout.margin.t or 0
+    figure.layout.title = None
+    saved = min(_TITLE + _LINE * lines, max(0, margin - _LEAST))
+    figure.update_layout(margin_t=margin - saved, height=figure.layout.height - saved)
+    below = "".join(f"<br>{escape(part)}" for part in subtitle.split("<br>") if part)
+    return figure, f"<figcaption><strong>{escape(title)}</strong>{below}</figcaption>"
 
 
 def _cell(value: Any) -> str:

@@ -37,7 +37,7 @@ def explained_text(found: Costs, names: Sequence[str], report: Path | None) -> s
     head = tuple(classes.table(by_class)[0])
     gone = flips.table(flipped)[:10]
     images = [tuple(gone[0]), *(tuple(row.values()) for row in gone)] if gone else []
-    parts = [by_class.sentence, *by_class.warnings, columns([head, *rows]), flipped.sentence]
+    parts = [by_class.sentence.replace("<br>", ". "), *by_class.warnings, columns([head, *rows]), flipped.sentence]
     parts += [columns(images)] if images else []
     said = f"The report is in {report}." if report else "With -o report.html this becomes a page with every picture."
     return "\n\n".join([*parts, said])
