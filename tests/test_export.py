@@ -364,6 +364,15 @@ def test_bad_input_is_one_sentence(format, images, says):
         export_network(loaded_of(), format, images=images)
 
 
+def test_images_that_do_not_fit_are_refused_before_anything_is_written():
+    other = data.adopt((torch.rand(40, 3, 8, 8), torch.arange(40) % 4), name="coloured", classes=("a", "b", "c", "d"))
+    with pytest.raises(WorkbenchError) as caught:
+        onnx_bytes(loaded_of(), dataset=other)
+    assert str(caught.value) == (
+        "The file's lenet5_1998 takes images of 1 x 28 x 28 in 10 classes; own/coloured has 3 x 8 x 8 in 4."
+    )
+
+
 def test_it_can_be_cancelled():
     with pytest.raises(Cancelled):
         onnx_bytes(loaded_of(), progress=Progress(cancelled=lambda: True))

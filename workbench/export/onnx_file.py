@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,7 @@ def onnx_bytes(
         raise WorkbenchError(f"ONNX cannot be written here: {why}.")
     progress, began = progress or Progress(), time.perf_counter()
     data = dataset or load_dataset(str(loaded.header["dataset"]), progress)
+    _check_fit(loaded, data)
     graph, stored, check = _first_that_holds(loaded, codes, spread(data.split(SPLIT), images), progress)
     record = Exported(
         format="onnx" if codes else "onnx-float",
@@ -64,6 +66,19 @@ def onnx_bytes(
     content: bytes = graph.SerializeToString(deterministic=True)
     record = replace(record, file_bytes=len(content))
     return Made(content, replace(record, notes=notes_of(record, loaded)))
+
+
+def _check_fit(loaded: Loaded, data: Dataset) -> None:
+    name, shape, classes = (loaded.header[key] for key in ("network", "input_shape", "classes"))
+    if tuple(shape) != tuple(data.input_shape) or classes != len(data.classes):
+        raise WorkbenchError(
+            f"The file's {name} takes images of {_times(shape)} in {classes} classes; {data.name} has "
+            f"{_times(data.input_shape)} in {len(data.classes)}."
+        )
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def spread(batch: Batch, n: int) -> Batch:
