@@ -20,6 +20,7 @@ from .commands import (
     run_layers,
     run_methods,
     run_networks,
+    run_search,
     run_sensitivity,
     run_sweep,
     run_train,
@@ -27,6 +28,7 @@ from .commands import (
 from .core.errors import Cancelled, WorkbenchError
 from .core.knob import knobs_of
 from .data import SPLITS, set_root
+from .experiment.search import TRIALS
 from .experiment.sweep import POINTS, Turned
 from .export import CHECKED, FORMATS
 from .sharing import RECIPE_FORMS, run_export, run_recipe
@@ -76,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
         _export,
         _recipe,
         _sensitivity,
+        _search,
         _sweep,
         _compare,
         _train,
@@ -212,6 +215,24 @@ def _sweep(commands: Any) -> None:
         "--threads", type=int, default=0, metavar="T", help="of each process (default: the cores, shared)"
     )
     command.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")
+
+
+def _search(commands: Any) -> None:
+    command = _command(commands, "search", run_search, "find settings within a budget, on validation data")
+    _subject(command)
+    _weights(command)
+    command.add_argument(
+        "--budget", required=True, metavar="LIMITS", help="such as bytes<=30000,accuracy_drop<=0.01,macs<=5e6"
+    )
+    command.add_argument(
+        "--step",
+        action="append",
+        metavar="ID[:knob=value,...]",
+        help="a step whose named knobs are held and whose others are searched; repeatable (default: chosen too)",
+    )
+    command.add_argument("--trials", type=int, default=TRIALS, metavar="K", help=f"real runs (default {TRIALS})")
+    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the best network here (.wbz)")
 
 
 def _compare(commands: Any) -> None:

@@ -26,12 +26,14 @@ from .experiment.anatomy import anatomy_named
 from .experiment.compare import Entry, Measured, compare
 from .experiment.file import measure_file
 from .experiment.named import asked_recipe, network_from
+from .experiment.questions import last
 from .experiment.run import run
+from .experiment.search import search
 from .experiment.sensitivity import scan
 from .experiment.store import Store
 from .experiment.subject import subject_named
 from .experiment.sweep import Asked, Processes, Scheduler, recipes, sweep
-from .methods import methods, parse_step
+from .methods import methods, parse_given, parse_step
 from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
@@ -47,6 +49,8 @@ from .texts import (
     measurement_text,
     method_text,
     run_text,
+    searched_json,
+    searched_text,
     sensitivity_text,
     streams_text,
     sweep_text,
@@ -253,6 +257,17 @@ def run_sensitivity(options: argparse.Namespace) -> None:
     made = allocate_within(recipe, 0, found, options.lose, subject, progress())
     document = {"sensitivity": found, "allocation": made, "step": str(made.step)}
     emit(options, document, lambda: "\n\n".join([sensitivity_text(found), allocation_text(made, found)]))
+
+
+def run_search(options: argparse.Namespace) -> None:
+    """Settings within a budget: an estimate, then trials on validation images; the best one's file."""
+    steps = tuple(map(parse_given, options.step or ()))
+    recipe, store = Recipe(_network(options), options.dataset, steps, options.seed), Store()
+    made = last(search(recipe, options.budget, trials=options.trials, store=store, progress=progress()))
+    if options.output is not None and made.best is not None:
+        save_bytes(options.output, run(made.best.recipe, split="validation", progress=progress()).data)
+    document = {**searched_json(made), "file": None if options.output is None else str(options.output)}
+    emit(options, document, lambda: searched_text(made))
 
 
 def _train_settings(options: argparse.Namespace) -> dict[str, Any]:

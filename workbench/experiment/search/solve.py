@@ -33,6 +33,7 @@ IMAGES = 512
 """Validation images that an estimate looks at."""
 MILDEST, STRONGEST = 1e-3, 1.0
 _TRIES = 6
+_EXACT = 1e-9
 _NEAR = 0.04
 """A cost this close below its limit is close enough."""
 _FORESEEN = 0.01
@@ -94,7 +95,7 @@ def strongest(scan: Sensitivity, layer: str, tolerance: float, knob: Knob, grows
     """
     points = sorted((p for p in scan.points if p.layer == layer), key=lambda p: p.value, reverse=grows)
     lost = _rising(scan, points)
-    held = sum(1 for loss in lost if loss <= tolerance)
+    held = sum(1 for loss in lost if loss <= tolerance + _EXACT)
     if held == 0 or held == len(points) or knob.kind is int:
         return knob.kind(points[max(held - 1, 0)].value)  # type: ignore[no-any-return]
     share = (tolerance - lost[held - 1]) / (lost[held] - lost[held - 1])
