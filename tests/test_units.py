@@ -193,6 +193,15 @@ def test_tied_units_are_said_to_go_together_and_are_measured_together(branched):
     assert found[0].truth.without == pytest.approx(row.losses[2], rel=1e-6)
 
 
+def test_a_depthwise_filter_stands_where_the_unit_stands_that_it_passes_on(branched):
+    network, shape = branched
+    data = Batch(torch.rand(40, *shape), torch.arange(40) % 5)
+    found = [last(unit_card(network, n, 4, data=data, context=context_of(data, shape))) for n in ("conv2", "depthwise")]
+    assert found[1].tied == ("conv2",)
+    assert [s.place for s in found[0].standings] == [s.place for s in found[1].standings]
+    assert found[0].truth == found[1].truth and found[1].kernel.shape == (1, 3, 3)
+
+
 def test_what_cannot_go_says_why_and_what_is_not_there_is_refused(branched):
     network, shape = branched
     data = Batch(torch.rand(40, *shape), torch.arange(40) % 5)

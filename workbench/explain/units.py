@@ -184,17 +184,22 @@ class _Subject:
 
     def _standings(self, names: Sequence[str], unit: int) -> tuple[Standing, ...]:
         found = [(name, CRITERIA[name], self._scores(name, CRITERIA[name])) for name in names]
+        number = unit if self._stays else self._own(unit)
         return tuple(
-            Standing(name, criterion.title, float(s[unit]), place_of(s.tolist(), unit), len(s))
+            Standing(name, criterion.title, float(s[number]), place_of(s.tolist(), number), len(s))
             for name, criterion, s in found
         )
 
+    @property
+    def _stays(self) -> bool:
+        return self.group is None or bool(self.group.refusal)
+
     def _scores(self, name: str, criterion: Criterion) -> Tensor:
         """Of the group as it would go, or of the layer by itself where it cannot."""
-        if self.group is None or self.group.refusal or self.layer not in self.group.producers:
+        if self.group is None or self._stays:
             return criterion.layers(self.network, self.context, [self.layer])[self.layer]
         if criterion.needs:
-            return scores_of(name, self.network, self.context)[self.layer]
+            return scores_of(name, self.network, self.context)[self.group.producers[0]]
         return criterion.groups(self.network, self.context, [self.group])[0]
 
 
@@ -215,4 +220,4 @@ def _kernel(network: nn.Module, layer: str, unit: int, groups: Sequence[Group], 
     reads = [m.units for g in groups for m in g.members if m.module == layer and m.side == IN]
     runs = len(reads[0]) // (int(reads[0].max()) + 1) if len(reads) == 1 else 1
     side = round(runs**0.5)
-    return own.reshape(-1, side, side) if side * side == runs else own.reshape(1, 1, -1)
+    return own.reshape(-1, side, side) if runs > 1 and side * side == runs else own.reshape(1, 1, -1)
