@@ -66,15 +66,17 @@ def test_the_test_command_is_the_one_that_ci_runs():
 
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names: dict = {}
     exec(blocks[0].replace('"epochs": 2', '"epochs": 0'), names)
     (tmp_path / "small.wbz").write_bytes(names["result"].data)
     monkeypatch.chdir(tmp_path)
     exec(blocks[1], names)
     assert names["tensors"]["fc1.weight"].shape == (500, 800)
+    exec(blocks[2].replace("Processes(4)", "Here()").replace("seeds=(0, 1)", "seeds=(0,)"), names)
+    assert names["found"].settled == 2 and not names["found"].failed
     own = {"my_network": MyNetwork(), "my_data": (torch.rand(200, 1, 8, 8), torch.arange(200) % 2)}
-    exec(blocks[2], own)
+    exec(blocks[3], own)
     own["page"].close()
 
 
