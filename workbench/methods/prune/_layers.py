@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +17,7 @@ from ...core.records import Decision
 from ...layers.branches import Branch, branches_of, silence_branch, take_out
 from ._masks import title_of
 from ._rounds import RoundsFilterMethod
-from ._scores import ascending
+from ._scores import ascending, histogram
 
 Ratios = Mapping[tuple[str, ...], float]
 """The layers of a branch -> the share that is to go, in the order in which they run."""
@@ -69,14 +69,18 @@ class LayersMethod(RoundsFilterMethod):
         shares = [self.gone(ratio, done) for ratio in ratios.values() if ratio]
         quota = max(0, round(sum(shares)) - (len(shares) - len(now)))
         scores = self._scored(now, model, context)
-        gone = [now[i] for i in ascending(scores)[:quota].tolist()]
-        cut = max((float(s) for b, s in zip(now, scores, strict=True) if b in gone), default=None)
-        for branch, score in zip(now, scores.tolist(), strict=True):
+        keep = torch.ones(len(now), dtype=torch.bool)
+        keep[ascending(scores)[:quota]] = False
+        why.update((x.layer, x) for x in self._decided(now, scores, keep))
+        return [branch for branch, stays in zip(now, keep.tolist(), strict=True) if not stays]
+
+    def _decided(self, branches: Sequence[Branch], scores: Tensor, keep: Tensor) -> Iterator[Decision]:
+        """Why, for every layer of every branch: among the scores of all of them. It is the layer that is the unit."""
+        title, counts = title_of(self.ranking(), "layer"), histogram(scores.numpy(), keep.numpy())
+        cut = None if bool(keep.all()) else float(scores[~keep].max())
+        for branch, stays in zip(branches, keep.tolist(), strict=True):
             for name in branch.layers:
-                kept = branch not in gone
-                title = title_of(self.ranking(), "layer")
-                why[name] = Decision(name, self.id(), title, "layer", cut, 1, int(not kept), (score,), (kept,))
-        return gone
+                yield Decision(name, self.id(), title, "layer", cut, 1, int(not stays), histogram=counts)
 
     def _scored(self, branches: Sequence[Branch], model: Compressed, context: Context) -> Tensor:
         """One score for each branch, over the weights of all its layers as if they were one unit's."""
