@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..core.context import Batch, Context
 from ..core.errors import WorkbenchError
 from ..core.progress import Progress
-from ..core.units import FILTER, LAYER, NEURON, Paired, Standing, Truth, UnitCard, place_of
+from ..core.units import FILTER, LAYER, NEURON, Consumer, Paired, Standing, Truth, UnitCard, place_of
 from ..core.values import Array
 from ..layers.channels import IN, OUT, Group, groups_of
 from ..measure.removal import Removed, layer_removal, removal
@@ -22,7 +22,7 @@ from ._remembered import key_of, known
 from .classes_served import Conductance, conductance, targets_of
 from .consumers import consumers
 from .excite import examples
-from .field import field_of
+from .field import Field, field_of
 from .responses import LayerResponses, nearest_by_weights, responses
 
 SAMPLE = 512
@@ -152,7 +152,7 @@ class _Subject:
         compute = lambda: responses(self.network, self.batch.images, names, self.progress)  # noqa: E731
         return known(("responses", tuple(names)), self.key, compute).get(self.layer)
 
-    def _field(self) -> object:
+    def _field(self) -> Field | None:
         return field_of(self.network, self.layer, self.context.input_shape, self.progress)
 
     def _own(self, unit: int) -> int:
@@ -172,7 +172,7 @@ class _Subject:
 
         return truth_of(known(("without", group.producers[0], own), self.key, compute), 0, split, len(self.data.labels))
 
-    def _consumers(self, unit: int) -> tuple[object, ...]:
+    def _consumers(self, unit: int) -> tuple[Consumer, ...]:
         assert self.group is not None
         return consumers(self.network, self.batch.images[:128], self.group, self._own(unit), self.progress)
 
