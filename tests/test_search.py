@@ -32,7 +32,7 @@ from workbench.experiment.store import Store
 from workbench.experiment.subject import subject_named
 from workbench.methods import method_named, parse_given
 
-PRUNE, SHARE = parse_given("prune.magnitude_iter"), parse_given("quant.kmeans_share:init=linear,biases=shared")
+PRUNE, SHARE = parse_given("prune.magnitude_iter"), parse_given("quant.kmeans_share:bits=4,init=linear,biases=shared")
 RECIPE = Recipe("lenet5_1998", "digits", (PRUNE, SHARE))
 BUDGET = "bytes<=20000,accuracy_drop<=0.02"
 
@@ -89,6 +89,8 @@ def test_open_values_make_a_recipe_and_come_back_from_it():
     assert space.params_of(made.with_steps(made.steps[0])) is None
     other = replace(made.steps[1], knobs={**made.steps[1].knobs, "init": "linear"})
     assert space.params_of(made.with_steps(made.steps[0], other)) is None, "another value where one is held"
+    near = space.around(params, 0.1).free
+    assert [(f.spec.low, f.spec.high) for f in near[:3]] == [(0.21, 0.4), (0.4, 0.6), (2, 4)]
     narrow = space.narrowed({"1 conv1 pruning_ratio": (0.4, 0.6)})
     assert narrow.params_of(made) is None and from_json(to_json(narrow), type(narrow)) == narrow
 

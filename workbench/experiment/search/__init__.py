@@ -28,6 +28,9 @@ MOST = 10_000
 _AGAIN = 20
 """Proposals for one trial before everything is taken to be tried."""
 
+_NEAR = 0.3
+"""Of a value's range, how far from the best so far the next one may be: few trials do better there than anywhere."""
+
 
 class Met(NamedTuple):
     """A validation run, and whether it had been measured before."""
@@ -138,9 +141,11 @@ class _Course:
         return [Tried(params, figures) for params, figures in found if params is not None]
 
     def _proposals(self, space: Space, past: Sequence[Tried], number: int) -> Iterator[Params]:
+        best = self.budget.best([tried.figures for tried in past])
+        near = space if best is None else space.around(past[best].params, _NEAR)
         for attempt in range(_AGAIN if space.free else 0):
             seed = zlib.crc32(repr((self.recipe.seed, number, attempt)).encode())
-            yield proposed(space, self.budget, past, seed=seed, chance=attempt > 2)
+            yield proposed(near, self.budget, past, seed=seed, chance=attempt > 2)
 
     def _new(self, space: Space, many: Sequence[Params] | Iterator[Params]) -> Recipe | None:
         """The first recipe that was not tried in this search."""

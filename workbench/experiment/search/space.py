@@ -66,6 +66,16 @@ class Space:
         """The same with closer bounds for the values named."""
         return replace(self, free=tuple(_narrow(free, ends.get(free.name)) for free in self.free))
 
+    def around(self, params: Mapping[str, Value], share: float) -> Space:
+        """The same with numbers at most `share` of their range from those of `params`, whole ones at least by one."""
+        ends = {}
+        for free in self.free:
+            if free.spec.numeric and not free.spec.log:
+                low, high = free.spec.bounds
+                here, on = float(params[free.name]), max(share * (high - low), 1.0 if free.spec.kind is int else 0.0)
+                ends[free.name] = max(low, here - on), min(high, here + on)
+        return self.narrowed(ends)
+
 
 def space_of(recipe: Recipe, scans: Sequence[Sensitivity | None], sizes: Mapping[str, float]) -> Space:
     """All that the steps leave open. scans: of each step, None where layers cannot differ; sizes: weights by layer.
