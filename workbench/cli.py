@@ -139,7 +139,7 @@ def _compress(commands: Any) -> None:
     _subject(command, required=False)
     _weights(command)
     command.add_argument(
-        "--step", action="append", metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
+        "--step", action="append", default=[], metavar="ID[:knob=value,...][@layer+...]", help="a step; repeatable"
     )
     command.add_argument("--seed", type=int, help="of every random draw (default 0)")
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the compressed network here (.wbz)")
