@@ -100,6 +100,14 @@ def test_a_loss_that_all_share_is_not_said_to_hide():
     assert all(c.worse for c in found.classes)
 
 
+def test_where_nearly_everything_is_lost_the_average_hides_nothing():
+    labels = torch.arange(2000) % 10
+    after = torch.where((labels == 3) | (torch.arange(2000) % 3 > 0), (labels + 1) % 10, labels)
+    found = costs_of(logits(labels), logits(after), labels)
+    spoilt = found.classes[3]
+    assert spoilt.pairs.change == -1 and spoilt.high < found.pairs.interval()[0] and found.hidden == ()
+
+
 def test_one_unlucky_image_accuses_nobody():
     labels, before, _ = planted()
     after = before.clone()

@@ -11,6 +11,7 @@ from .values import Array
 BROKEN, MENDED, OTHER = "right to wrong", "wrong to right", "wrong to another wrong"
 FATES = (BROKEN, MENDED, OTHER)
 SURE = 0.05
+TWICE = 2
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,11 @@ class Costs:
 
     @property
     def hidden(self) -> tuple[ClassChange, ...]:
-        """Classes whose loss the average hides, the worst first: they surely lose more than all images together.
+        """Classes whose loss the average hides, the worst first: surely more than TWICE that of all images together.
 
-        Said when the whole interval of the class lies below that of the average.
+        Said from the intervals: the least that the class may have lost is more than TWICE the most that all images
+        may have. Where nearly everything is lost, the average hides nothing.
         """
         low, _ = self.pairs.interval()
-        return tuple(sorted((c for c in self.classes if c.worse and c.high < low), key=lambda c: c.pairs.change))
+        hidden = [c for c in self.classes if c.worse and c.high < min(low, TWICE * low)]
+        return tuple(sorted(hidden, key=lambda c: c.pairs.change))

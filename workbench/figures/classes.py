@@ -11,7 +11,7 @@ from ..core.costs import ClassChange, Costs
 from .theme import blank, empty, paint, percent, points
 
 TITLE = "Whom it cost"
-NOTHING = "Measure a setting to see which classes it cost accuracy."
+NOTHING = "Which classes it cost accuracy appears here once this setting is measured."
 MOST = 40
 
 
@@ -171,7 +171,7 @@ def _warning(costs: Costs, row: ClassRow) -> str:
     whole = f"{points(costs.pairs.change)} ({_range(*costs.pairs.interval())})"
     return (
         f"The average hides a loss: “{row.name}” changes by {points(row.change)} ({_range(row.low, row.high)}), "
-        f"all {costs.n:,} images together by {whole}; the two ranges do not meet."
+        f"all {costs.n:,} images together by {whole}; even the ends of the ranges are more than twice apart."
     )
 
 

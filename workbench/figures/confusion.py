@@ -13,7 +13,7 @@ from ..core.values import Array
 from .theme import Paint, blank, empty, paint
 
 TITLE = "What is taken for what now"
-NOTHING = "Measure a setting to see which classes it confuses."
+NOTHING = "Which classes it confuses appears here once this setting is measured."
 MOST = 24
 
 

@@ -12,7 +12,7 @@ from .theme import blank, empty, paint, percent
 from .tiles import Tile, data_url
 
 TITLE = "How sure the networks were where the answer changed"
-NOTHING = "Measure a setting to see which answers it changed."
+NOTHING = "Which answers it changed appears here once this setting is measured."
 NONE_OF = "No such answer changed."
 _DRAWN = {BROKEN: ("quant", "x"), MENDED: ("prune", "circle"), OTHER: ("kd", "diamond")}
 _MARKS = {BROKEN: "bad", MENDED: "good", OTHER: ""}

@@ -11,7 +11,7 @@ from ..core.inside import Inside, LayerNoise, Ratio
 from .theme import blank, empty, paint
 
 TITLE = "Signal over error in each layer"
-NOTHING = "Measure a setting to see how much error each layer adds."
+NOTHING = "How much error each layer adds appears here once this setting is measured."
 WEIGHTS, ALONE, TOGETHER = range(3)
 """Index of the traces."""
 _NAMES = ("its weights", "its output, this layer alone compressed", "its output, all layers compressed")
