@@ -131,7 +131,9 @@ def attribute(
     for network in (dense, compressed):
         if (why := chosen.refuses(network)) is not None:
             raise WorkbenchError(f"{chosen.title} cannot explain this network: {why}.")
-    logits = logits_of(dense, image[None])[0], logits_of(compressed, image[None])[0]
+    both = torch.stack([image, torch.zeros_like(image)])
+    scores = logits_of(dense, both), logits_of(compressed, both)
+    logits = scores[0][0], scores[1][0]
     explained = _target(target, logits[0])
     targets = torch.tensor([explained])
     before = found_by(method, dense, image[None], targets, progress.part(0.0, 0.5, "dense: "))
@@ -139,11 +141,6 @@ def attribute(
     after = found_by(method, compressed, image[None], targets, progress.part(0.5, 1.0, "compressed: "))
     progress.check()
     first, second = _flat(before)[0], _flat(after)[0]
-    balances = (
-        _balance(chosen.sums, network, image, explained, found)
-        for network, found in ((dense, before), (compressed, after))
-    )
-    dense_balance, compressed_balance = balances
     return AttributionPair(
         method=method,
         index=index,
@@ -158,8 +155,8 @@ def attribute(
         compressed_prediction=int(logits[1].argmax()),
         similarity=similarity(first, second),
         note=_note(first, second),
-        dense_balance=dense_balance,
-        compressed_balance=compressed_balance,
+        dense_balance=_balance(chosen.sums, scores[0], explained, before),
+        compressed_balance=_balance(chosen.sums, scores[1], explained, after),
     )
 
 
@@ -217,10 +214,10 @@ def logits_of(network: nn.Module, images: Tensor) -> Tensor:
     return scores
 
 
-def _balance(sums: str, network: nn.Module, image: Tensor, target: int, found: Found) -> Balance | None:
+def _balance(sums: str, scores: Tensor, target: int, found: Found) -> Balance | None:
+    """scores: (2, classes), of the image and of a black one."""
     if not sums:
         return None
-    scores = logits_of(network, torch.stack([image, torch.zeros_like(image)]))
     owed = scores[0, target] - (scores[1, target] if sums == FROM_BLACK else 0)
     return Balance(float(found.values.sum()), float(owed), found.held, float(scores.abs().max()))
 
