@@ -7,6 +7,7 @@ goes into the store here. Nothing else of ours is sent, so a worker needs this w
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import queue
 import threading
@@ -14,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar
 
 import torch
@@ -43,6 +45,7 @@ class Scheduler:
     ) -> Generator[Event | None, None, None]:
         """As Crew says; WorkbenchError also when nobody answers, or a worker has another workbench or other data."""
         with _quiet(), _client(self.address) as client:
+            _check_installed(client)
             yield from _Sent(client, self.address, replace(task, note=SLOWER), store).events(recipes)
 
 
@@ -53,6 +56,7 @@ class _Sent:
         self._client, self._address, self._task, self._store = client, address, task, store
         self._inbox: queue.SimpleQueue[Event | WorkbenchError] = queue.SimpleQueue()
         self._futures: list[Any] = []
+        self._next_look = 0.0
 
     def events(self, recipes: Sequence[Recipe]) -> Iterator[Event | None]:
         """Until all are settled; whatever is not is cancelled in the end, on the workers too."""
@@ -63,7 +67,7 @@ class _Sent:
                 try:
                     event = self._inbox.get(timeout=_TICK_S)
                 except queue.Empty:
-                    yield None
+                    yield self._waiting()
                     continue
                 if isinstance(event, WorkbenchError):
                     raise event
@@ -72,6 +76,16 @@ class _Sent:
         finally:
             with contextlib.suppress(Exception):  # a scheduler that is gone has nothing to cancel
                 self._client.cancel(self._futures, force=True)
+
+    def _waiting(self) -> Event | None:
+        """Says so while there is nobody to work, as before a queue has let the workers in."""
+        if time.monotonic() < self._next_look:
+            return None
+        self._next_look = time.monotonic() + _LOOK_S
+        with contextlib.suppress(Exception):  # what a scheduler that is gone means is heard of by the futures
+            if not self._client.scheduler_info()["workers"]:
+                return Event("", said="waiting, the scheduler has no workers")
+        return None
 
     def _submit(self, recipes: Sequence[Recipe]) -> None:
         task, sweep = to_json(self._task), uuid.uuid4().hex[:12]
@@ -168,6 +182,14 @@ def _client(address: str) -> Any:
     except (OSError, TimeoutError, ValueError, ImportError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise WorkbenchError(f"No scheduler answers at {address} ({why}).") from None
+
+
+def _check_installed(client: Any) -> None:
+    """A worker that cannot load what it is sent ends without an answer, so it is asked beforehand."""
+    found = client.run(importlib.util.find_spec, "workbench", on_error="return")
+    for address, spec in found.items():
+        if not isinstance(spec, ModuleSpec):
+            raise WorkbenchError(f"sweep: worker {address} has no workbench installed.")
 
 
 @contextlib.contextmanager

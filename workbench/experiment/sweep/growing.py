@@ -128,14 +128,20 @@ class _Growing:
         self._opened = time.monotonic()
         self._began: float | None = None
         self._computed = 0
+        self._said = ""
 
     def waiting(self) -> list[Recipe]:
         return [point.recipe for point in self.points if not point.settled]
 
     def take(self, event: Event, store: Store, fingerprint: str) -> bool:
         """Whether the record has changed."""
+        self._said = event.said
+        if not event.key:
+            return False
         if self._began is None:
             self._began = self._opened if event.settled else time.monotonic()  # starting processes is no pace
+        if event.lost:
+            return self._running.pop(event.key, None) is not None
         if not event.settled:
             fresh = event.key not in self._running
             self._running[event.key] = event.share
@@ -168,6 +174,7 @@ class _Growing:
         left, failed = self.seconds_left(), sum(bool(point.failure) for point in self.points)
         words = [f"{self._settled()}/{len(self.points)} points"]
         words += [f"{failed} failed"] if failed else []
+        words += [self._said] if self._said else []
         words += [f"about {_spoken(left)} left"] if left else []
         return ", ".join(words)
 

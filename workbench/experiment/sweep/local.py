@@ -149,13 +149,16 @@ class _Team:
             self.stillborn += 1
             if self.stillborn >= _TRIES:
                 raise WorkbenchError(f"sweep: worker processes do not start ({_last_line(member)}).")
-        given_up = recipe is not None and self.tries[recipe.key] >= _TRIES
-        if recipe is not None and not given_up:
+        if recipe is not None and self.tries[recipe.key] < _TRIES:
             self.waiting.appendleft(recipe)
         if self.waiting:
             self.hire(1)
-        if recipe is None or not given_up:
-            return None
+        return None if recipe is None else self._again(recipe, ended)
+
+    def _again(self, recipe: Recipe, ended: int) -> Event:
+        """What is told of a recipe whose worker has gone."""
+        if self.tries[recipe.key] < _TRIES:
+            return Event(recipe.key, lost=True)
         why = f"The worker process that computed this point ended, {_TRIES} times ({_how(ended)})."
         return Event(recipe.key, 1.0, settled=True, failure=why)
 

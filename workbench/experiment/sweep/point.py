@@ -63,12 +63,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Event:
-    """What a crew tells of the recipe with this key: how far it is, or that it is settled and, if so, in the store."""
+    """What a crew tells of the recipe with this key: how far it is, or that it is settled and in the store or failed.
+
+    lost: nobody is at it any more, and it will be begun again. said: why nothing happens; then the key is "".
+    """
 
     key: str
     share: float = 0.0
     settled: bool = False
     failure: str = ""
+    lost: bool = False
+    said: str = ""
 
 
 class Crew(Protocol):
