@@ -16,6 +16,7 @@ from .commands import (
     run_compress,
     run_datasets,
     run_evaluate,
+    run_explain,
     run_inspect,
     run_layers,
     run_methods,
@@ -74,12 +75,13 @@ def parser() -> argparse.ArgumentParser:
         _layers,
         _compress,
         _evaluate,
+        _explain,
         _inspect,
         _export,
         _recipe,
         _sensitivity,
-        _search,
         _sweep,
+        _search,
         _compare,
         _train,
     ):
@@ -153,6 +155,15 @@ def _evaluate(commands: Any) -> None:
     _data_root(command)
 
 
+def _explain(commands: Any) -> None:
+    command = _command(commands, "explain", run_explain, "what compression cost and whom, and why each unit could go")
+    command.add_argument("file", type=Path)
+    command.add_argument("--image", type=int, metavar="I", help="the validation image that both networks explain")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the whole report here (.html)")
+    command.add_argument("--network", metavar="FILE.py:FACTORY", help="the code of a network of your own")
+    _data_root(command)
+
+
 def _inspect(commands: Any) -> None:
     command = _command(commands, "inspect", run_inspect, "itemise the bytes of a compressed network")
     command.add_argument("file", type=Path)
@@ -188,6 +199,24 @@ def _sensitivity(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
 
 
+def _search(commands: Any) -> None:
+    command = _command(commands, "search", run_search, "find settings within a budget, on validation data")
+    _subject(command)
+    _weights(command)
+    command.add_argument(
+        "--budget", required=True, metavar="LIMITS", help="such as bytes<=30000,accuracy_drop<=0.01,macs<=5e6"
+    )
+    command.add_argument(
+        "--step",
+        action="append",
+        metavar="ID[:knob=value,...]",
+        help="a step whose named knobs are held and whose others are searched; repeatable (default: chosen too)",
+    )
+    command.add_argument("--trials", type=int, default=TRIALS, metavar="K", help=f"real runs (default {TRIALS})")
+    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the best network here (.wbz)")
+
+
 def _sweep(commands: Any) -> None:
     command = _command(commands, "sweep", run_sweep, "measure a method over its knobs, on many processes or machines")
     _subject(command)
@@ -215,24 +244,6 @@ def _sweep(commands: Any) -> None:
         "--threads", type=int, default=0, metavar="T", help="of each process (default: the cores, shared)"
     )
     command.add_argument("--scheduler", metavar="ADDRESS", help="compute on the workers of this Dask scheduler instead")
-
-
-def _search(commands: Any) -> None:
-    command = _command(commands, "search", run_search, "find settings within a budget, on validation data")
-    _subject(command)
-    _weights(command)
-    command.add_argument(
-        "--budget", required=True, metavar="LIMITS", help="such as bytes<=30000,accuracy_drop<=0.01,macs<=5e6"
-    )
-    command.add_argument(
-        "--step",
-        action="append",
-        metavar="ID[:knob=value,...]",
-        help="a step whose named knobs are held and whose others are searched; repeatable (default: chosen too)",
-    )
-    command.add_argument("--trials", type=int, default=TRIALS, metavar="K", help=f"real runs (default {TRIALS})")
-    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
-    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the best network here (.wbz)")
 
 
 def _compare(commands: Any) -> None:

@@ -26,7 +26,9 @@ from .experiment.anatomy import anatomy_named
 from .experiment.compare import Entry, Measured, compare
 from .experiment.file import measure_file
 from .experiment.named import asked_recipe, network_from
+from .experiment.opened import opened
 from .experiment.questions import last
+from .experiment.questions.costs import CostsQuestion
 from .experiment.run import run
 from .experiment.search import search
 from .experiment.sensitivity import scan
@@ -209,6 +211,22 @@ def run_evaluate(options: argparse.Namespace) -> None:
     document = {**measurement_json(measured), "network": loaded.header["network"], "dataset": dataset.name}
     document |= {"data": dataset.title, "remarks": dataset.remarks}
     emit(options, document, lambda: "\n".join([measurement_text(measured), *dataset.remarks]))
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    """What a file's compression cost and whom, in words; with an output the whole report as one page."""
+    from .report.explained import explained  # loads the charts, which no other command needs
+    from .report.words import costs_json, explained_text
+
+    made = opened(options.file, code=options.network or "", store=Store(), progress=progress())
+    found = last(CostsQuestion().answers(made.asked, progress()))
+    document = {"file": str(options.file), "costs": costs_json(found), "report": None, "report_bytes": None}
+    if options.output is not None:
+        page = explained(made, image=options.image, progress=progress()).encode()
+        save_bytes(options.output, page)
+        document |= {"report": str(options.output), "report_bytes": len(page)}
+    names = made.asked.subject.dataset.classes
+    emit(options, document, lambda: explained_text(found, names, options.output))
 
 
 def run_inspect(options: argparse.Namespace) -> None:
