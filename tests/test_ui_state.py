@@ -98,12 +98,12 @@ def test_steps_can_be_added_moved_and_removed(state):
     assert len(state.steps) == 2 and state.active == 1 and state.recipe is not None
     state.pick_method("quant.kmeans_share")
     with pytest.raises(WorkbenchError, match="codes were fitted to the full layer"):
-        state.move_step_earlier()
+        state.edit("earlier")
     assert [s.method for s in state.steps] == ["prune.l1_filter", "quant.kmeans_share"]
-    state.remove_step()
+    state.edit("remove")
     assert [s.method for s in state.steps] == ["prune.l1_filter"] and state.active == 0
     with pytest.raises(WorkbenchError, match="has to stay"):
-        state.remove_step()
+        state.edit("remove")
 
 
 def test_an_order_that_is_refused_says_why(state):

@@ -40,16 +40,16 @@ class Engine:
         recipe, step = self._wanted(), self._state.step
         if (knob := axis_of(step.method)) is None:
             raise WorkbenchError(f"{step.method} has no knob to draw a curve over.")
-        self._live.fill(recipe, self._state.active, knob)
+        self._live.fill(recipe, self._state.place, knob)
 
     def sensitivity(self) -> None:
         """Measure every layer alone under the active method."""
-        self._live.sensitivity(self._wanted(), self._state.active)
+        self._live.sensitivity(self._wanted(), self._state.place)
 
     def allocate(self) -> None:
         """Choose every layer's value of the active step from its sensitivity."""
         state = self._state
-        self._live.allocate(self._wanted(), state.active, state.tolerated / 100, state.together)
+        self._live.allocate(self._wanted(), state.place, state.tolerated / 100, state.together)
 
     def compare(self) -> None:
         """Set what is measured of this network and data against each other."""
@@ -116,7 +116,7 @@ class Engine:
 
     def _fill_unless_it_trains(self) -> None:
         state = self._state
-        if state.recipe is None or any(map(trains, state.steps)):
+        if state.recipe is None or state.active in state.off or any(map(trains, state.line.on)):
             return
         if not state.choices.everywhere_own(state.network, state.step, axis_of(state.step.method) or ""):
             self.fill()

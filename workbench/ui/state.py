@@ -17,17 +17,19 @@ from ..data import picture
 from ..experiment.pipeline import canonical
 from ..methods import checked
 from .choices import Choices, default_step
+from .editing import EDITS, Line
+from .locks import why_locked
 
-CHOICE = ("dataset", "network", "steps", "seed")
+CHOICE = ("dataset", "network", "steps", "off", "seed")
 RESULTS = ("estimate", "sample", "run", "report", "tuning")
 
 
 class State(t.HasTraits):
     """Everything that the views share.
 
-    Chosen: dataset, network, steps, seed; `active` is the step whose knobs are shown. From them follow `recipe`, None
-    while the choice is invalid, and `problem`, the sentence that says why. A layer's own value stays in `steps` while
-    the step's knob stands at the same one; the recipe leaves it out then.
+    Chosen: dataset, network, steps, which of them are off, seed; `active` is the step whose knobs are shown. From them
+    follow `recipe`, None while the choice is invalid, and `problem`, the sentence that says why. A layer's own value
+    stays in `steps` while the step's knob stands at the same one; the recipe leaves it out then.
     Known about the recipe: estimate, sample (Accuracy, bytes), run, report (on test data), decisions, notes, and what
     was asked about it: `answers`, by the kind of question.
     `runs` are measured on validation data, by recipe key, for this network and dataset.
@@ -38,6 +40,7 @@ class State(t.HasTraits):
     dataset = t.Unicode()
     network = t.Unicode()
     steps = t.Tuple()
+    off = t.Tuple(help="places of the steps that are switched off: they stay in the line and are not carried out")
     seed = t.Int(0)
     active = t.Int(0)
 
@@ -66,6 +69,12 @@ class State(t.HasTraits):
     tolerated = t.Float(1.0, help="points of accuracy that may be lost when values are chosen from the sensitivity")
     together = t.Bool(False, help="whether all layers together may lose them, or each layer alone")
     allocation = t.Any(None, allow_none=True, help="(recipe that it made, Allocation)")
+    pinned = t.Unicode(help="recipe key of the run that what is chosen is held against, or empty")
+    picked = t.Unicode(help="recipe key of the run that is looked at in the history, or empty")
+    labels = t.Dict(help="recipe key -> Label: the names of runs, and which were pinned")
+    locked = t.Tuple(help="names of controls that are off in this lesson")
+    hidden = t.Tuple(help="names of controls that are not on the page in this lesson")
+    reason = t.Unicode(help="why they are off, in the teacher's words")
     baseline = t.Unicode(help="name of the curve that others are compared with, or empty for the first")
     comparison = t.Any(None, allow_none=True)
 
@@ -93,9 +102,27 @@ class State(t.HasTraits):
         return step
 
     @property
+    def line(self) -> Line:
+        """The steps with what is on and what is active."""
+        return Line(self.steps, self.off, self.active)
+
+    @property
+    def place(self) -> int:
+        """Where the active step is among those of the recipe; WorkbenchError while it is switched off."""
+        if self.active in self.off:
+            raise WorkbenchError("The highlighted step is switched off; switch it on first.")
+        return sum(i not in self.off for i in range(self.active))
+
+    @property
     def dense(self) -> Run | None:
         """The run without any step, once it is known."""
         return next((run for run in self.runs.values() if not run.recipe.steps), None)
+
+    @property
+    def reference(self) -> Run | None:
+        """The pinned run, where it is known here."""
+        found: Run | None = self.runs.get(self.pinned)
+        return found
 
     @property
     def chosen(self) -> Allocation | None:
@@ -103,21 +130,23 @@ class State(t.HasTraits):
         made, found = self.allocation or (None, None)
         return found if made is not None and made == self.recipe else None
 
-    def choose(self, recipe: Recipe, active: int = 0) -> None:
-        """Set everything that a recipe says, with one notification for each trait."""
+    def choose(self, recipe: Recipe, active: int = 0, off: tuple[int, ...] = ()) -> None:
+        """Set everything that a recipe says, with one notification for each trait. off: places switched off."""
         with self.hold_trait_notifications():
             self.dataset, self.network, self.seed = recipe.dataset, recipe.network, recipe.seed
-            self.steps = recipe.steps
+            self.steps, self.off = recipe.steps, off
             self.active = min(max(active, 0), max(len(recipe.steps) - 1, 0))
 
     def pick_dataset(self, dataset: str) -> None:
         """Another dataset, with the first network that fits it when the present one does not."""
         fits = [n for n in self.choices.networks if not self.choices.why_not_network(n, dataset)]
         network = self.network if self.network in fits or not fits else fits[0]
-        self.choose(Recipe(network, dataset, self.steps, self.seed), self.active)
+        self._heed(Recipe(network, dataset, self.steps))
+        self.choose(Recipe(network, dataset, self.steps, self.seed), self.active, self.off)
 
     def pick_network(self, network: str) -> None:
         """Another network; the steps stay."""
+        self._heed(Recipe(network, self.dataset, self.steps))
         self.network = network
 
     def pick_method(self, method: str) -> None:
@@ -126,8 +155,12 @@ class State(t.HasTraits):
 
     def follow(self, run: Run) -> None:
         """Take over the steps of a run, for instance one that was clicked."""
-        same = [step.method for step in run.recipe.steps] == [step.method for step in self.steps]
-        self.choose(run.recipe, self.active if same else len(run.recipe.steps) - 1)
+        same = [step.method for step in run.recipe.steps] == [step.method for step in self.line.on]
+        on = iter(run.recipe.steps)
+        steps = tuple(x if i in self.off else next(on) for i, x in enumerate(self.steps)) if same else run.recipe.steps
+        active, off = (self.active, self.off) if same else (len(steps) - 1, ())
+        self._heed(run.recipe.with_steps(*steps))
+        self.choose(run.recipe.with_steps(*steps), active, off)
 
     def select_layer(self, layer: str) -> None:
         """One layer in every view, or none for ""; the parts of a layer stand for the whole."""
@@ -189,52 +222,62 @@ class State(t.HasTraits):
         """Every layer's value as it was chosen for step `index` of `recipe`, which has to be the one chosen now."""
         if recipe != self.recipe:
             return
+        index = [i for i in range(len(self.steps)) if i not in self.off][index]
         step, kind = self.steps[index], type(made.step.knobs[made.knob])
         own = {layer: dict(knobs) for layer, knobs in step.per_layer.items()}
         for choice in made.choices:
             if choice.value is not None and (step.layers is None or choice.layer in step.layers):
                 own.setdefault(choice.layer, {})[made.knob] = kind(choice.value)
         steps = (*self.steps[:index], _spelled(replace(step, per_layer=own)), *self.steps[index + 1 :])
-        self.allocation = canonical(recipe.with_steps(*steps)), made
+        self.allocation = canonical(recipe.with_steps(*self.line._replace(steps=steps).on)), made
         self.steps = steps
 
     def recover(self, method: str) -> None:
         """Let a recovery follow as the last step; WorkbenchError when it makes no sense there."""
-        if why := self.choices.why_not_recovered(Recipe(self.network, self.dataset, self.steps), method):
+        if why := self.choices.why_not_recovered(Recipe(self.network, self.dataset, self.line.on), method):
             raise WorkbenchError(f"{method} cannot follow: {why}.")
-        self._set_steps((*self.steps, default_step(method)), len(self.steps))
+        self._set_line(self._with(default_step(method)))
 
     def add_step(self) -> None:
         """A step after the last: the first method that may come there."""
         for method in self.choices.methods:
-            steps = (*self.steps, default_step(method))
-            if self._problem_of(steps) is None:
-                return self._set_steps(steps, len(steps) - 1)
+            line = self._with(default_step(method))
+            if self._problem_of(line.on) is None:
+                return self._set_line(line)
         raise WorkbenchError("No method can come after these steps.")
 
-    def remove_step(self) -> None:
-        """Take the active step out; the last one stays."""
-        if len(self.steps) == 1:
-            raise WorkbenchError("One step has to stay; pick another method for it instead.")
-        left = self.steps[: self.active] + self.steps[self.active + 1 :]
-        self._set_steps(left, min(self.active, len(left) - 1))
+    def edit(self, name: str) -> None:
+        """Change the line of steps (editing.py says how); WorkbenchError when that makes no sense."""
+        if why := self.why_not(name):
+            raise WorkbenchError(why)
+        self._set_line(EDITS[name](self.line))
 
-    def move_step_earlier(self) -> None:
-        """Let the active step change places with the one before it; WorkbenchError when that order makes no sense."""
-        i = self.active
-        if i == 0:
-            raise WorkbenchError("This step is the first already.")
-        moved = (*self.steps[: i - 1], self.steps[i], self.steps[i - 1], *self.steps[i + 1 :])
-        if problem := self._problem_of(moved):
-            raise WorkbenchError(problem)
-        self._set_steps(moved, i - 1)
+    def why_not(self, name: str) -> str:
+        """Why this edit of the steps makes no sense just now, as a sentence, or ""."""
+        try:
+            made = EDITS[name](self.line)
+        except WorkbenchError as error:
+            return str(error)
+        problem = self._problem_of(made.on)
+        return problem if problem and problem != self.problem else ""
+
+    def _with(self, step: Step) -> Line:
+        return Line((*self.steps, step), self.off, len(self.steps))
 
     def _replace(self, step: Step) -> None:
-        self.steps = (*self.steps[: self.active], _spelled(step), *self.steps[self.active + 1 :])
+        steps = (*self.steps[: self.active], _spelled(step), *self.steps[self.active + 1 :])
+        self._heed(Recipe(self.network, self.dataset, steps))
+        self.steps = steps
 
-    def _set_steps(self, steps: tuple[Step, ...], active: int) -> None:
+    def _heed(self, wanted: Recipe) -> None:
+        """WorkbenchError when `wanted` changes what is locked in this lesson."""
+        if why := why_locked(self.locked, self.reason, Recipe(self.network, self.dataset, self.steps), wanted):
+            raise WorkbenchError(why)
+
+    def _set_line(self, line: Line) -> None:
+        self._heed(Recipe(self.network, self.dataset, line.steps))
         with self.hold_trait_notifications():
-            self.steps, self.active = steps, active
+            self.steps, self.off, self.active = line
 
     def _problem_of(self, steps: tuple[Step, ...]) -> str | None:
         try:
@@ -245,8 +288,8 @@ class State(t.HasTraits):
 
     @t.observe(*CHOICE)
     def _follow_choice(self, _change: object) -> None:
-        problem = self._problem_of(self.steps)
-        recipe = None if problem else canonical(Recipe(self.network, self.dataset, self.steps, self.seed))
+        problem, on = self._problem_of(self.line.on), self.line.on
+        recipe = None if problem else canonical(Recipe(self.network, self.dataset, on, self.seed))
         with self.hold_trait_notifications():
             self.problem = problem or ""
             self._forget_what_was_known_elsewhere()
@@ -274,7 +317,7 @@ class State(t.HasTraits):
             self.set({"runs": {}, "sensitivity": None, "layer": "", "unit": None, "decisions": (), "notes": ()})
             way = self.choices.attribution_for(self.network, self.attribution)
             self.set({"remarks": (), "image": 0, "target": None, "attribution": way})
-            self.set({"allocation": None, "comparison": None, "baseline": ""})
+            self.set({"allocation": None, "comparison": None, "baseline": "", "pinned": "", "picked": "", "labels": {}})
             self.forget(*self.asked)
 
     def refuse(self, sentence: str) -> None:

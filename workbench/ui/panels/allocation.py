@@ -44,7 +44,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     def show() -> None:
         scan = state.sensitivity
         images = scan.dense.n if scan is not None else 0
-        table.value = _table(figure.view(state.chosen, images=images, trains=any(map(trains, state.steps))))
+        table.value = _table(figure.view(state.chosen, images=images, trains=any(map(trains, state.line.on))))
 
     watch(state, offer, "steps", "active", "sensitivity", "tolerated", "together")
     when_seen(state, "sensitivity", show, "allocation", "recipe")

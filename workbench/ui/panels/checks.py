@@ -114,8 +114,8 @@ def _about(state: State, kind: str) -> Any:
 
 
 def _object(state: State) -> ObjectQuestion:
-    steps = state.recipe.steps if state.recipe is not None else state.steps
-    return ObjectQuestion(state.attribution, steps, state.active)
+    steps = state.recipe.steps if state.recipe is not None else state.line.on
+    return ObjectQuestion(state.attribution, steps, state.place)
 
 
 def _no_object(state: State) -> str:

@@ -49,4 +49,4 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
 
 def _label(state: State) -> str:
-    return " | ".join(map(str, state.steps))
+    return " | ".join(map(str, state.line.on))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import ipywidgets as w
 
 from ...networks import NetworkSpec
 from ..guard import guard, watch
+from ..lesson import held
 from ..numbers import count
 from ..state import State
 from ..widgets import Picker
@@ -27,12 +29,23 @@ def panel(state: State) -> w.Box:
     def offer_methods() -> None:
         choices, net = state.choices, state.choices.networks[state.network]
         cls = choices.methods[state.step.method]
-        groups = choices.for_methods(net.name, state.steps, state.active)
+        off = [i for i in state.off if i != state.active]
+        steps = tuple(step for i, step in enumerate(state.steps) if i not in off)
+        groups = choices.for_methods(net.name, steps, sum(i not in off for i in range(state.active)))
         method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
 
     watch(state, offer, "dataset", "network", "choices", "remarks")
-    watch(state, offer_methods, "network", "steps", "active", "choices")
-    return w.Box([dataset, network, method]).add_class("wb-row")
+    watch(state, offer_methods, "network", "steps", "off", "active", "choices")
+
+    def title(picker: Picker) -> str:
+        options = (option for group in picker.groups for option in group["options"])
+        return next((str(option["text"]) for option in options if option["id"] == picker.value), picker.value)
+
+    held_pickers = [
+        held(state, name, picker, "dataset", "network", "steps", "active", value=partial(title, picker))
+        for name, picker in (("dataset", dataset), ("network", network), ("method", method))
+    ]
+    return w.Box(held_pickers).add_class("wb-row")
 
 
 def _summary(cls: type) -> str:

@@ -47,9 +47,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     def take(_button: object) -> None:
         trained = state.training
-        state.choose(
-            Recipe(f"{trained.network}@{trained.label}", trained.dataset, state.steps, state.seed), state.active
-        )
+        made = Recipe(f"{trained.network}@{trained.label}", trained.dataset, state.steps, state.seed)
+        state.choose(made, state.active, state.off)
 
     label.observe(guard(state, rename), "value")
     afresh.observe(guard(state, lambda change: state.set({"afresh": change["new"]})), "value")
