@@ -38,9 +38,7 @@ def asked(network: str, dataset: str, points: int) -> list[Recipe]:
 
 def rows(path: Path) -> dict[str, float]:
     """Key to when it was stored."""
-    if not path.exists():
-        return {}
-    with sqlite3.connect(path) as connection:
+    with sqlite3.connect(Store(path).path) as connection:
         return dict(connection.execute("select key, made from record where kind='run/test'").fetchall())
 
 
@@ -65,7 +63,7 @@ def speed(recipes: list[Recipe], workers: list[int], folder: Path) -> None:
         first = first or clock
         print(
             f"{count} workers: {clock:6.1f} s, {first / clock:.2f} times as fast as {workers[0]}; "
-            f"{processor:.1f} processor seconds, load before {before:.1f}",
+            f"{processor:.1f} processor seconds, so {processor / clock:.1f} cores; load before {before:.1f}",
             flush=True,
         )
 

@@ -44,7 +44,8 @@ class Scheduler:
         self, task: Task, recipes: Sequence[Recipe], store: Store, progress: Progress
     ) -> Generator[Event | None, None, None]:
         """As Crew says; WorkbenchError also when nobody answers, or a worker has another workbench or other data."""
-        with _quiet(), _client(self.address) as client:
+        connect = _client_class()
+        with _quiet(), _connected(connect, self.address) as client:
             _check_installed(client)
             yield from _Sent(client, self.address, replace(task, note=SLOWER), store).events(recipes)
 
@@ -171,12 +172,15 @@ class _Unwanted:
         return self._found
 
 
-def _client(address: str) -> Any:
+def _client_class() -> Any:
     try:
-        import distributed
+        from distributed import Client
     except ImportError:
         raise WorkbenchError(_EXTRA) from None
-    connect: Any = distributed.Client
+    return Client
+
+
+def _connected(connect: Any, address: str) -> Any:
     try:
         return connect(address, timeout=_CONNECT_S, set_as_default=False, name="workbench-sweep")
     except (OSError, TimeoutError, ValueError, ImportError) as error:
@@ -195,10 +199,12 @@ def _check_installed(client: Any) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What Dask logs about a connection that is lost is said by us, in a sentence."""
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    logs = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
