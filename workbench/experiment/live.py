@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..core.budget import parse_budget
-from ..core.compressed import Compressed
 from ..core.errors import Cancelled
 from ..core.knob import knobs_of
 from ..core.progress import Progress
@@ -55,7 +54,7 @@ class Live:
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._answers: OrderedDict[tuple[str, str, Question], object] = OrderedDict()
         self._scans: dict[tuple[str, str], Sensitivity] = {}
-        self._latest: tuple[str, Compressed] | None = None
+        self._latest: tuple[str, Making] | None = None
         self._course: KeptTraining | None = None
         self._lock = threading.Lock()
         self._worker = Worker(self)
@@ -173,7 +172,11 @@ class Live:
             key = "" if question.dense else recipe.key, subject.fingerprint, question
             if (value := self._answers.get(key)) is None:
                 asked = Asked(
-                    subject, recipe, lambda part: self._compressed(recipe, subject, part), lambda: self.file_of(recipe)
+                    subject,
+                    recipe,
+                    lambda part: self._made(recipe, subject, part).model,
+                    lambda: self.file_of(recipe),
+                    lambda part: self._made(recipe, subject, part).trail,
                 )
                 for value in question.answers(asked, progress):
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
@@ -281,7 +284,7 @@ class Live:
         if estimate := self._known_of(subject).estimate(recipe):
             self._notify(reports.Estimated(recipe, estimate))
         making = make(recipe, subject, progress=self._followed(recipe, progress.part(0.0, 0.6)))
-        self._latest = recipe.key, making.model
+        self._latest = recipe.key, making
         self._notify(reports.Decided(recipe, making.model.decisions, making.model.notes))
         self._sample(making, progress)
         self._finish(making, progress)
@@ -336,9 +339,9 @@ class Live:
         self._scans[key] = found
         return found
 
-    def _compressed(self, recipe: Recipe, subject: Subject, progress: Progress) -> Compressed:
+    def _made(self, recipe: Recipe, subject: Subject, progress: Progress) -> Making:
         if self._latest is None or self._latest[0] != recipe.key:
-            self._latest = recipe.key, make(recipe, subject, progress=progress).model
+            self._latest = recipe.key, make(recipe, subject, progress=progress)
         return self._latest[1]
 
     def _subject(self, recipe: Recipe, progress: Progress) -> Subject:

@@ -46,7 +46,7 @@ def page(state: State, engine: Engine) -> w.VBox:
     card = unit.panel(state, engine, filters.NAME, unit.NAME)
     why = w.VBox([layer_picker(state), card, criterion.panel(state, engine, unit.NAME)])
     views = {
-        bytes.NAME: ("Where the bytes went", bytes.panel(state)),
+        bytes.NAME: ("Where the bytes went", bytes.panel(state, engine)),
         filters.NAME: ("What was removed", w.VBox([filters.panel(state), card])),
         unit.NAME: ("Why could it go?", why),
         layers.NAME: ("Layers", layers.panel(state)),

@@ -14,11 +14,16 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from ...core.compressed import Compressed
 from ...core.context import Context
 from ...core.progress import Progress
-from ...core.recipe import Recipe
+from ...core.recipe import Recipe, Step
+from ..pipeline import compress
 from ..subject import Subject
 
 SPLIT = "validation"
 """Whatever is looked at while choosing; held-out images answer no question."""
+
+
+Trail = tuple[tuple[Step, Compressed], ...]
+"""Every step with the network after it."""
 
 
 def _no_file() -> bytes | None:
@@ -30,17 +35,27 @@ def _no_file() -> bytes | None:
 class Asked:
     """What the question is about. recipe: canonical; make: compresses, or hands over what was made last.
 
-    file: the artifact that was measured, or None where there is none.
+    file: the artifact that was measured, or None where there is none. walk: the network after each step, where somebody
+    has kept them.
     """
 
     subject: Subject
     recipe: Recipe
     make: Callable[[Progress], Compressed]
     file: Callable[[], bytes | None] = _no_file
+    walk: Callable[[Progress], Trail] | None = None
 
     def compressed(self, progress: Progress) -> Compressed:
         """The network that the recipe makes, with its decisions; not to be changed. Raises Cancelled."""
         return self.make(progress)
+
+    def trail(self, progress: Progress) -> Trail:
+        """The network after each step that ran; not to be changed. Raises Cancelled."""
+        if self.walk is not None:
+            return self.walk(progress)
+        found: list[tuple[Step, Compressed]] = []
+        compress(self.recipe, self.subject, progress=progress, after=lambda step, made: found.append((step, made)))
+        return tuple(found)
 
     def context(self, progress: Progress) -> Context:
         """What criteria may use of the dense network and its data."""
