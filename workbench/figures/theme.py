@@ -90,6 +90,12 @@ def paint(dark: bool) -> Paint:
     return DARK if dark else LIGHT
 
 
+def darkened() -> dict[str, str]:
+    """Every colour of the light theme -> the one that stands for it in the dark: so a drawn figure changes theme."""
+    pairs = [(getattr(LIGHT, name), getattr(DARK, name)) for name in ("paper", "ink", "faint", "grid")]
+    return dict(pairs) | {LIGHT.families[family]: DARK.families[family] for family in LIGHT.families}
+
+
 def family_of(methods: Iterable[str]) -> str:
     """The family that a sequence of method ids is drawn as: its own for one step, "combo" for several."""
     families = [method.split(".")[0] for method in methods]

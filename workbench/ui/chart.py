@@ -6,13 +6,14 @@ is plain data, so a chart sends that, and the browser redraws what has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anywidget
 import plotly.graph_objects as go
 import traitlets as t
 from plotly.offline import get_plotlyjs
 
+from ..figures.theme import darkened
 from .widgets import BROWSER, Checked
 
 Point = int | tuple[int, int]
@@ -24,9 +25,10 @@ class PlotlyBundle(Checked, anywidget.AnyWidget):
 
     _esm = BROWSER / "bundle.js"
     source = t.Unicode().tag(sync=True)
+    dark: t.Dict[str, str] = t.Dict(help="colour of a figure -> what stands for it in the dark").tag(sync=True)
 
     def __init__(self) -> None:
-        super().__init__(source=unwrapped(get_plotlyjs()))
+        super().__init__(source=unwrapped(get_plotlyjs()), dark=darkened())
 
 
 def unwrapped(source: str) -> str:
@@ -49,6 +51,7 @@ class Chart(Checked, anywidget.AnyWidget):
     _esm = BROWSER / "chart.js"
     figure = t.Unicode().tag(sync=True)
     label = t.Unicode().tag(sync=True)
+    rows: t.List[dict[str, str]] = t.List(help="the same numbers as a table, folded below it").tag(sync=True)
     old = t.Bool(False, help="what is drawn belongs to an earlier choice").tag(sync=True)
 
     def __init__(self, label: str) -> None:
@@ -56,14 +59,15 @@ class Chart(Checked, anywidget.AnyWidget):
         self.clicked: Callable[[int, Point], None] | None = None
         self.on_msg(self._hear)
 
-    def show(self, figure: go.Figure, *, keep: str = "") -> None:
-        """Draw `figure`. While `keep` stays the same and is not "", so does how far the person has zoomed in.
+    def show(self, figure: go.Figure, *, keep: str = "", rows: Sequence[dict[str, str]] = ()) -> None:
+        """Draw `figure`, in its light colours: the browser knows which theme it has. rows: what the table says.
 
+        While `keep` stays the same and is not "", so does how far the person has zoomed in.
         Not for reversed axes: plotly would keep the direction that they had when they were empty.
         """
         figure.update_layout(uirevision=keep if figure.data else "")
         with self.hold_sync():
-            self.figure, self.old = figure.to_json(), False
+            self.figure, self.rows, self.old = figure.to_json(), list(rows), False
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if not isinstance(content, dict) or content.get("kind") != "click" or self.clicked is None:

@@ -6,6 +6,7 @@ function load(source) {
 
 export default {
   initialize({ model }) {
+    globalThis.__workbenchDark = model.get("dark");
     if (!globalThis.__workbenchPlotly) globalThis.__workbenchPlotly = load(model.get("source"));
   },
   render() {},

@@ -1,14 +1,74 @@
 // One chart: draws the figure it is given, as wide as its container, and reports which point was clicked.
+const MOST_ROWS = 500;
+
 async function library() {
   for (let i = 0; i < 3000 && !globalThis.__workbenchPlotly; i++) await new Promise((done) => setTimeout(done, 20));
   return globalThis.__workbenchPlotly;
 }
 
+// A figure comes in the light colours; in the dark, each of them has one that stands for it.
+function themed(text) {
+  if (document.documentElement.dataset.wbTheme !== "dark") return text;
+  const dark = globalThis.__workbenchDark || {};
+  const numbers = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(",");
+  const triples = Object.fromEntries(Object.entries(dark).map(([from, to]) => [numbers(from), numbers(to)]));
+  return text
+    .replace(/#[0-9a-f]{6}\b/g, (hex) => dark[hex] || hex)
+    .replace(/(rgba?\()(\d+, ?\d+, ?\d+)/g, (all, head, of) => head + (triples[of.replaceAll(" ", "")] || of));
+}
+
+const plain = (text) => (text || "").replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
+
+// What is on the picture in words: its title, the line below it, or the sentence that stands there instead.
+function wordsOf({ data, layout }) {
+  const { title = {}, annotations = [] } = layout;
+  const instead = data.length ? [] : annotations.map((each) => each.text);
+  return [title.text, title.subtitle?.text, ...instead].map(plain).filter(Boolean).join(". ");
+}
+
+function cells(kind, values) {
+  const row = document.createElement("tr");
+  for (const value of values) {
+    const cell = row.appendChild(document.createElement(kind));
+    cell.textContent = value;
+    if (kind === "th") cell.scope = "col";
+  }
+  return row;
+}
+
+function fill(place, rows, label) {
+  const table = Object.assign(document.createElement("table"), { className: "wb-table" });
+  table.append(Object.assign(document.createElement("caption"), { className: "wb-unseen", textContent: label }));
+  table.append(cells("th", Object.keys(rows[0])), ...rows.slice(0, MOST_ROWS).map((row) => cells("td", Object.values(row))));
+  place.replaceChildren(table);
+  if (rows.length > MOST_ROWS) place.append(`The first ${MOST_ROWS} of ${rows.length.toLocaleString("en")} rows.`);
+}
+
+// The same numbers, made when somebody unfolds them.
+function tableOf(model, el) {
+  const details = el.appendChild(document.createElement("details"));
+  details.append(Object.assign(document.createElement("summary"), { textContent: "Show as table" }));
+  const place = details.appendChild(Object.assign(document.createElement("div"), { className: "wb-scroll", tabIndex: 0 }));
+  place.setAttribute("role", "region");
+  const show = () => {
+    const rows = model.get("rows");
+    place.setAttribute("aria-label", `Table: ${model.get("label")}`);
+    details.hidden = !rows.length;
+    if (rows.length && details.open) fill(place, rows, model.get("label"));
+  };
+  details.addEventListener("toggle", show);
+  show();
+  return show;
+}
+
 export default {
   async render({ model, el }) {
     el.classList.add("wb-chart");
-    el.setAttribute("role", "img");
+    el.setAttribute("role", "figure");
+    el.setAttribute("aria-label", model.get("label"));
     const box = el.appendChild(document.createElement("div"));
+    box.setAttribute("role", "img");
+    const retell = tableOf(model, el);
     const Plotly = await library();
     let width = 0;
     let due = false;
@@ -19,7 +79,8 @@ export default {
       const text = model.get("figure");
       width = text ? el.clientWidth : 0; // 0 while hidden: drawn as soon as it has a width again
       if (!width) return;
-      const { data, layout } = JSON.parse(text);
+      const { data, layout } = JSON.parse(themed(text));
+      box.setAttribute("aria-label", wordsOf({ data, layout }) || model.get("label"));
       const options = { displayModeBar: false }; // its buttons are icons; a double click zooms back out
       const react = () => Plotly.react(box, data, { ...layout, width, autosize: false }, options).then(listen);
       last = last.then(react).catch((error) => console.error(error));
@@ -45,13 +106,17 @@ export default {
     });
 
     model.on("change:figure", soon);
+    model.on("change:rows", retell);
     model.on("change:old", fade);
+    addEventListener("wb-theme", soon);
     resized.observe(el);
     draw();
     return () => {
       resized.disconnect();
       model.off("change:figure", soon);
+      model.off("change:rows", retell);
       model.off("change:old", fade);
+      removeEventListener("wb-theme", soon);
       Plotly.purge(box);
     };
   },

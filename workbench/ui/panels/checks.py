@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from types import ModuleType
 from typing import Any
 
 import ipywidgets as w
-import plotly.graph_objects as go
 
 from ...experiment.questions.likeness import LikenessQuestion
 from ...experiment.questions.on_object import ObjectQuestion
@@ -85,20 +85,22 @@ class _Check:
             return
         self.chart.layout.display = "none" if found is None else ""
         if found is not None:
-            self.chart.show(_figure(self.kind, found, state))
+            module, view = _drawn(self.kind, found, state)
+            self.chart.show(module.figure(view), rows=module.table(view))
 
 
-def _figure(kind: str, found: Any, state: State) -> go.Figure:
+def _drawn(kind: str, found: Any, state: State) -> tuple[ModuleType, Any]:
+    """(figure, view)."""
     title = attributions()[found.method].title
     if kind == "trust":
         names = state.choices.datasets[state.dataset].classes
         target = names[found.target] if found.target < len(names) else str(found.target)
-        return curves.figure(curves.view(found, target=target))
+        return curves, curves.view(found, target=target)
     if kind == "random":
-        return random.figure(random.view(found))
+        return random, random.view(found)
     if kind == "likeness":
-        return over_images.figure(over_images.view(found, method=title))
-    return on_object.figure(on_object.view(found, method=title))
+        return over_images, over_images.view(found, method=title)
+    return on_object, on_object.view(found, method=title)
 
 
 def _explained(state: State) -> tuple[str, int | bytes, int | None]:

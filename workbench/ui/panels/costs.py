@@ -18,7 +18,6 @@ from ..state import State
 from ..widgets import Toggle
 from . import explain
 from .image import pick_image
-from .tables import folded
 
 NAME = "costs"
 WHAT = """Both networks answer every validation image. A click on a class or on a cell shows its images below; one on
@@ -29,9 +28,8 @@ _ALL = "all"
 def panel(state: State, engine: Engine) -> w.VBox:
     """The classes and the confusion, then the images whose answer changed."""
     said, shown = w.HTML(), _Shown()
-    whom = Chart("Change in accuracy of every class, with intervals; the table below says the same")
+    whom = Chart("Change in accuracy of every class, with intervals")
     taken = Chart("Which classes are taken for which more often now, true classes in rows and answers in columns")
-    rows = w.HTML()
     start = w.Button(description="Compare all answers", tooltip="Let both networks answer every validation image")
     pictures = _Pictures(state, engine, shown)
     classes, confused = by_class.view(None), confusion.view(None)
@@ -47,9 +45,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
         classes = by_class.view(found, classes=names, selected=shown.label)
         confused = confusion.view(found, classes=names)
         said.value = _said(found, classes)
-        whom.show(by_class.figure(classes))
-        taken.show(confusion.figure(confused))
-        rows.value = folded(by_class.table(classes))
+        whom.show(by_class.figure(classes), rows=by_class.table(classes))
+        taken.show(confusion.figure(confused), rows=confusion.table(confused))
         pictures.show(found)
 
     def class_clicked(trace: int, point: Point) -> None:
@@ -75,7 +72,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, NAME, show, "answers", "image")
     charts = w.Box([whom, taken]).add_class("wb-pair")
     head = w.Box([start, w.HTML(f'<span class="wb-help">{WHAT}</span>')]).add_class("wb-buttons")
-    return w.VBox([head, said, charts, rows, pictures.box])
+    return w.VBox([head, said, charts, pictures.box])
 
 
 class _Shown:
@@ -96,7 +93,9 @@ class _Pictures:
 
     def __init__(self, state: State, engine: Engine, shown: _Shown) -> None:
         self._state, self._shown, self._view = state, shown, flips.view(None)
-        self._fates = Toggle(options=[("All", _ALL), *((fate.capitalize(), fate) for fate in FATES)], value=_ALL)
+        self._fates = Toggle(
+            options=[("All", _ALL), *((fate.capitalize(), fate) for fate in FATES)], value=_ALL, tooltip="Which images"
+        )
         self._fates.refuse, self._fates.style.button_width = state.refuse, "auto"
         self._every = w.Button(description="Show all classes", tooltip="Show flips of every class again")
         self._look = w.Button(description="What do both look at?", tooltip="Explain the selected image")
@@ -124,7 +123,7 @@ class _Pictures:
         self._look.disabled = selected not in {flip.index for flip in view.flips}
         self._said.value = f"<p>{escape(_which(view, shown, names))}</p>" if found is not None else ""
         self._gallery.show(view.tiles, selected)
-        self._chart.show(flips.figure(view))
+        self._chart.show(flips.figure(view), rows=flips.table(view))
 
     def _clicked(self, trace: int, point: Point) -> None:
         index = flips.flip_at(self._view, trace, point) if isinstance(point, int) else None

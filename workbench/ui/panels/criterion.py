@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import ipywidgets as w
 
 from ...experiment.questions.criterion import CriterionQuestion
@@ -23,10 +21,12 @@ seconds for a small network, minutes for a deep one; whatever else is asked goes
 def panel(state: State, engine: Engine, name: str) -> w.VBox:
     """name: of the view that it is on."""
     points = Chart("Every unit: the criterion's score to the right, what the loss gains without it upwards")
-    worst = Chart("The units that the criterion puts most in the wrong place; a click shows the unit")
+    worst = Chart(
+        "The units that the criterion puts most in the wrong place; a click shows the unit; the menu says the same"
+    )
     how, again = Picker(label="Criterion"), Picker(label="Worst mistakes")
     start = w.Button(description="Compare with the truth", tooltip="Take out every unit alone and measure the loss")
-    rows, view = w.HTML(), figure.view(None)
+    view = figure.view(None)
     picked = ""
 
     def chosen() -> str:
@@ -50,10 +50,9 @@ def panel(state: State, engine: Engine, name: str) -> w.VBox:
         nonlocal view
         found = state.answer(CriterionQuestion.kind)
         view = figure.view(found, state.decisions, layer=state.layer, unit=state.unit)
-        points.show(figure.figure(view), keep=found.criterion if found else "")
+        points.show(figure.figure(view), keep=found.criterion if found else "", rows=figure.table(view))
         worst.show(figure.mistakes(view))
         worst.layout.display = "" if view else "none"
-        rows.value = _table(view)
         mistakes = view.mistakes if view else ()
         options = tuple(Option(f"{m.layer} {m.unit}", figure.described(m)) for m in mistakes)
         again.layout.display = "" if options else "none"
@@ -81,13 +80,4 @@ def panel(state: State, engine: Engine, name: str) -> w.VBox:
     watch(state, offer, "decisions", "network")
     when_seen(state, name, show, "answers", "decisions", "layer", "unit")
     head = w.Box([how, w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
-    return w.VBox([head, w.HTML(f'<span class="wb-help">{WHAT}</span>'), points, again, worst, rows])
-
-
-def _table(view: figure.CriterionTruthView | None) -> str:
-    found = figure.table(view)
-    if not found:
-        return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in found[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.values()) + "</tr>" for row in found)
-    return f'<details><summary>Show as table</summary><table class="wb-table"><tr>{head}</tr>{body}</table></details>'
+    return w.VBox([head, w.HTML(f'<span class="wb-help">{WHAT}</span>'), points, again, worst])

@@ -21,7 +21,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
         if run is not None and run.recipe.steps:
             state.follow(run)
 
-    chart = Chart("Accuracy against file size, one line for each method; the numbers above say the same")
+    chart = Chart("Accuracy against file size, one line for each method")
     chart.clicked = guard(state, clicked)
 
     def show() -> None:
@@ -37,7 +37,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
             titles=titles,
         )
         if view != before or not chart.figure:
-            chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}")
+            chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}", rows=figure.table(view))
 
     watch(state, show, "runs", "run", "estimate", "sample")
     more = w.Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")

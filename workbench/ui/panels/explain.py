@@ -49,7 +49,8 @@ def panel(state: State, engine: Engine) -> w.VBox:
             chart.old = True
             return
         names, way = state.choices.datasets[state.dataset].classes, attributions().get(pair.method) if pair else None
-        chart.show(figure.figure(figure.view(pair, classes=names, method=way.title if way else "")))
+        view = figure.view(pair, classes=names, method=way.title if way else "")
+        chart.show(figure.figure(view), rows=figure.table(view))
 
     start.on_click(guard(state, lambda _button: following.start(lambda: question(state))))
     whom.observe(guard(state, lambda change: state.set({"target": change["new"]})), "value")

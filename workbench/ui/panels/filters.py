@@ -30,7 +30,7 @@ def panel(state: State) -> w.VBox:
         nonlocal view
         view = figure.view(state.decisions, layer=state.layer or None, selected=state.unit)
         drawn = figure.bars(view) if view.ranked else figure.figure(view)
-        chart.show(drawn)
+        chart.show(drawn, rows=figure.table(view))
 
     when_seen(state, NAME, show, "decisions", "layer", "unit")
     return w.VBox([layer_picker(state), chart])

@@ -17,7 +17,6 @@ from ..state import State
 from . import teacher
 from .image import pick_image
 from .layer import layer_picker
-from .tables import folded
 
 NAME = "inside"
 WHAT = """Both networks see the same images, and their activations are compared: a layer may be wrong by itself, or
@@ -64,15 +63,14 @@ class _Noise:
     """Signal over error of every layer."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._view, self._rows, self._notes = state, sqnr.view(None), w.HTML(), w.HTML()
-        self._chart = Chart("Signal over error in each layer, in decibels; the table below says the same")
+        self._state, self._view, self._notes = state, sqnr.view(None), w.HTML()
+        self._chart = Chart("Signal over error in each layer, in decibels")
         self._chart.clicked = guard(state, self._clicked)
-        self.box = w.VBox([self._chart, self._rows, self._notes])
+        self.box = w.VBox([self._chart, self._notes])
 
     def show(self, found: Inside | None) -> bool:
         self._view = sqnr.view(found, selected=self._state.layer or None)
-        self._chart.show(sqnr.figure(self._view))
-        self._rows.value = folded(sqnr.table(self._view))
+        self._chart.show(sqnr.figure(self._view), rows=sqnr.table(self._view))
         self._notes.value = f'<p class="wb-help">{escape(" ".join(self._view.notes))}</p>'
         return found is not None
 
@@ -86,17 +84,16 @@ class _Levels:
     """The levels of one quantized layer."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._rows = state, w.HTML()
+        self._state = state
         self._chart = Chart("Weights of one layer before, and the levels that they may take now")
-        self.box = w.VBox([self._chart, self._rows])
+        self.box = w.VBox([self._chart])
 
     def show(self, found: Inside | None) -> bool:
         there = found is not None and bool(found.levels)
         self.box.layout.display = "" if there else "none"
         if there:
             view = levels.view(found, layer=self._state.layer or None)
-            self._chart.show(levels.figure(view))
-            self._rows.value = folded(levels.table(view))
+            self._chart.show(levels.figure(view), rows=levels.table(view))
         return there
 
 
@@ -117,7 +114,7 @@ class _Directions:
         if there:
             names = self._state.choices.datasets[self._state.dataset].classes
             view = spectrum.view(found, layer=self._state.layer or None, classes=names)
-            self._chart.show(spectrum.figure(view))
+            self._chart.show(spectrum.figure(view), rows=spectrum.table(view))
             self._gallery.show(view.tiles, self._state.image)
             self._title.layout.display = "" if view.tiles else "none"
         return there

@@ -29,7 +29,7 @@ def panel(state: State) -> w.VBox:
         chart.old = state.run is None and bool(state.runs)
         if not chart.old:
             view = figure.view(state.run.layers if state.run else (), selected=state.layer or None)
-            chart.show(figure.figure(view))
+            chart.show(figure.figure(view), rows=figure.table(view))
 
     when_seen(state, NAME, show, "run", "layer")
     hint = w.HTML('<span class="wb-help">Click a bar to select its layer in every view.</span>')

@@ -30,13 +30,14 @@ def panel(state: State, engine: Engine) -> w.VBox:
             state.select_layer(layer)
 
     lines = Chart("Accuracy when each layer alone is compressed, one line for each layer")
-    cells = Chart("Accuracy lost when each layer alone is compressed: layers in rows, knob values in columns")
+    cells = Chart("Accuracy lost when each layer alone is compressed: as a heat map; the table above says the same")
     lines.clicked, cells.clicked = guard(state, line_clicked), guard(state, cell_clicked)
 
     def show() -> None:
         nonlocal view
         view = figure.view(state.sensitivity, selected=state.layer or None, allocation=state.chosen)
-        lines.show(figure.figure(view), keep=f"{state.network} {view.method}")
+        rows = figure.table(view)
+        lines.show(figure.figure(view), keep=f"{state.network} {view.method}", rows=rows)
         cells.show(figure.heatmap(view))
         cells.layout.display = "" if view.lines else "none"
 

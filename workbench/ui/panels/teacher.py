@@ -60,7 +60,7 @@ class Soft:
         names = state.choices.datasets[state.dataset].classes
         image = state.image if state.picture is None else None
         view = figure.view(state.answer(SoftQuestion.kind), temperature=self._turn.value, image=image, classes=names)
-        self._chart.show(figure.figure(view))
+        self._chart.show(figure.figure(view), rows=figure.table(view))
         self._undecided.show(view.tiles, image)
         taught = figure.taught_view(state.answer(TaughtQuestion.kind), classes=names)
         why = why_not_taught(state.recipe)

@@ -34,7 +34,7 @@ def _curve(state: State) -> Chart:
             view = figure.view(tuning, name="while compressing")
         else:
             view = figure.view(scratch, name=state.choices.networks[scratch.network].title if scratch else "")
-        chart.show(figure.figure(view), keep=f"{view.title} {view.epochs}")
+        chart.show(figure.figure(view), keep=f"{view.title} {view.epochs}", rows=figure.table(view))
 
     when_seen(state, NAME, show, "training", "tuning")
     return chart

@@ -66,7 +66,8 @@ def panel(state: State, engine: Engine, *views: str) -> w.VBox:
     def draw(name: str, view: object, chart: Chart, useful: bool) -> None:
         chart.layout.display = "" if useful else "none"
         if useful and drawn.get(name) != view:
-            chart.show(_FIGURES[name](view))
+            module = _FIGURES[name]
+            chart.show(module.figure(view), rows=module.table(view) if name != "who" else ())
         drawn[name] = view
 
     def clicked(trace: int, _point: Point) -> None:
@@ -81,7 +82,7 @@ def panel(state: State, engine: Engine, *views: str) -> w.VBox:
     return w.VBox([_which(state), said, kernel, classes, images, facts])
 
 
-_FIGURES = {"who": who.figure, "whom": whom.figure, "what": what.figure}
+_FIGURES = {"who": who, "whom": whom, "what": what}
 
 
 def _which(state: State) -> w.Box:
