@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as w
 
+from . import access
 from .chart import PlotlyBundle
 from .engine import Engine
 from .panels import (
@@ -58,5 +59,6 @@ def page(state: State, engine: Engine) -> w.VBox:
         train.NAME: ("Train a network", train.panel(state, engine)),
     }
     main = w.Box([side, wide]).add_class("wb-main")
-    parts = [Page(), PlotlyBundle(), w.HTML(WELCOME), pickers.panel(state), main, lower.panel(state, views)]
+    above = access.parts(state)
+    parts = [*above, Page(), PlotlyBundle(), w.HTML(WELCOME), pickers.panel(state), main, lower.panel(state, views)]
     return w.VBox(parts).add_class("wb-app")

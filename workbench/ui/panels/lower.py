@@ -11,7 +11,7 @@ from ..widgets import Toggle
 
 def panel(state: State, views: dict[str, tuple[str, w.Widget]]) -> w.VBox:
     """views: name -> (title, widget)."""
-    names = Toggle(options=[(title, name) for name, (title, _) in views.items()])
+    names = Toggle(options=[(title, name) for name, (title, _) in views.items()], tooltip="Views")
     names.refuse = state.refuse
     names.style.button_width = "auto"
 
@@ -27,4 +27,5 @@ def panel(state: State, views: dict[str, tuple[str, w.Widget]]) -> w.VBox:
 
     names.observe(guard(state, chosen), "value")
     watch(state, show, "view")
-    return w.VBox([w.HTML("<h2>Look closer</h2>"), names, *(widget for _, widget in views.values())])
+    every = [widget for _, widget in views.values()]
+    return w.VBox([w.HTML("<h2>Look closer</h2>"), names, *every]).add_class("wb-lower")
