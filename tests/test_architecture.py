@@ -31,7 +31,9 @@ RANK = {
     "report": 6,
     "ui": 7,
     "commands": 8,  # one of them opens the app
+    "lessons": 8,  # in a notebook: they show what the app shows
     "sharing": 9,
+    "teaching": 9,
     "cli": 10,
     "compat": 0,
 }
@@ -62,7 +64,9 @@ def wrong_imports(path: Path, source: str) -> list[str]:
         if first == "workbench" and rest and rest[0] in RANK and mine in RANK:
             if rest[0] != mine and RANK[rest[0]] >= RANK[mine]:
                 wrong.append(name)
-        elif (first in WIDGETS and mine != "ui") or (first == "plotly" and mine not in ("figures", "ui", "report")):
+        elif (first in WIDGETS and mine not in ("ui", "lessons")) or (
+            first == "plotly" and mine not in ("figures", "ui", "report", "lessons")
+        ):
             wrong.append(name)
     return wrong
 

@@ -33,6 +33,7 @@ from .experiment.search import TRIALS
 from .experiment.sweep import POINTS, Turned
 from .export import CHECKED, FORMATS
 from .sharing import RECIPE_FORMS, run_export, run_recipe
+from .teaching import run_contest
 from .train.device import AUTO
 from .train.settings import TrainSettings
 
@@ -84,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
         _search,
         _compare,
         _train,
+        _contest,
     ):
         add(commands)
     return top
@@ -268,3 +270,20 @@ def _train(commands: Any) -> None:
         command.add_argument(
             flag, dest=name, metavar="V", help=f"{knob.help} ({knob}; default: what suits the network)"
         )
+
+
+def _contest(commands: Any) -> None:
+    command = _command(
+        commands, "contest", run_contest, "the smallest file that still answers well: hand in, see who leads"
+    )
+    what = "open: begin a board with a rule; submit: hand a file in; board: who leads"
+    command.add_argument("what", choices=("open", "submit", "board"), help=what)
+    command.add_argument("file", nargs="?", metavar="FILE", help="with submit: a .wbz file")
+    command.add_argument("--name", metavar="NAME", help="with submit: whose it is")
+    command.add_argument("--board", type=Path, metavar="FILE", help="where the entries are kept (default: at home)")
+    command.add_argument(
+        "--dataset", default="digits", metavar="D", help="with open: whose test images (default digits)"
+    )
+    command.add_argument(
+        "--least", type=float, default=0.98, metavar="SHARE", help="with open: that must be right (default 0.98)"
+    )

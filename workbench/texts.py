@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .core.comparison import Bound, Comparison
+from .core.contest import Entry, Rule
 from .core.exported import Exported
 from .core.knob import knobs_of, spelled
 from .core.records import Measurement, Run, Sensitivity
@@ -287,3 +288,28 @@ def sweep_text(found: Sweep) -> str:
     reasons = Counter(point.failure for point in found.failed)
     failures = [f"{n} of {len(found.points)} points failed: {why}" for why, n in reasons.items()]
     return "\n".join([columns(rows), *failures])
+
+
+def contest_text(rule: Rule, leaders: Sequence[Entry], entries: Sequence[Entry]) -> str:
+    """The rule and who leads."""
+    if not leaders:
+        found = (
+            f"{len(entries)} files were handed in, and none of them meets it" if entries else "nothing handed in yet"
+        )
+        return f"Rule: {rule}. So far {found}."
+    head = ("place", "name", "bytes", "right", "network", "handed in")
+    rows = [(i, e.name, f"{e.file_bytes:,}", _right(e), e.network, e.handed_in) for i, e in enumerate(leaders, 1)]
+    return f"Rule: {rule}; {len(entries)} files handed in.\n{columns([head, *rows])}"
+
+
+def entry_text(entry: Entry, rule: Rule, leaders: Sequence[Entry]) -> str:
+    """What became of a file that was handed in."""
+    said = f"{entry.name}: {entry.file_bytes:,} bytes, {_right(entry)}"
+    if not entry.meets(rule):
+        return f"{said}. That is less than the {100 * rule.least:g} % that the rule asks for; it stands nowhere yet."
+    place = next((i for i, leader in enumerate(leaders, 1) if leader.number == entry.number), None)
+    return f"{said}. Place {place} of {len(leaders)}." if place else f"{said}. An earlier file of that name is smaller."
+
+
+def _right(entry: Entry) -> str:
+    return f"{entry.correct} of {entry.n} ({_percent(entry.accuracy)})"
