@@ -40,6 +40,10 @@ def button(app, text) -> w.Button:
     return next(x for x in inside(app.widget, w.Button) if x.description == text)
 
 
+def copier(app, label) -> CopyButton:
+    return next(x for x in inside(app.widget, CopyButton) if x.label == label)
+
+
 def chart(app, words) -> Chart:
     return next(x for x in inside(app.widget, Chart) if words in x.label)
 
@@ -209,7 +213,7 @@ def test_a_hidden_view_draws_nothing_until_it_is_looked_at(app):
     app.live.notify(Measured(app.state.recipe, made_up(app.state.recipe)))
     shown = [c.label for c in inside(app.widget, Chart) if c.figure]
     assert len(shown) == 2 and any("step by step" in label for label in shown)
-    names = inside(app.widget, Toggle)[-1]
+    names = next(x for x in inside(app.widget, Toggle) if "filters" in dict(x.options).values())
     names.value = "filters"
     assert chart(app, "Scores of the units").figure
     assert "sensitivity" not in app.live.names() and "attribution" not in app.live.names()
@@ -244,7 +248,11 @@ def test_the_last_error_stays_until_it_is_dismissed(app):
 
 
 def test_export(app):
-    download, (python, command) = inside(app.widget, DownloadButton)[0], inside(app.widget, CopyButton)
+    download, python, command = (
+        inside(app.widget, DownloadButton)[0],
+        copier(app, "Copy as Python"),
+        copier(app, "Copy as command"),
+    )
     assert not download.ready
     recipe = app.state.recipe
     app.live.files[recipe.key] = b"bytes"
@@ -265,7 +273,7 @@ def test_the_command_that_is_shown_is_the_recipe(app):
     from workbench.methods import parse_step
 
     app.state.choose(Recipe("lenet5", "digits", tuple(map(default_step, ("prune.l1_filter", "quant.kmeans_share"))), 5))
-    words = shlex.split(inside(app.widget, CopyButton)[1].text)
+    words = shlex.split(copier(app, "Copy as command").text)
     steps = tuple(parse_step(words[i + 1]) for i, word in enumerate(words) if word == "--step")
     assert steps == app.state.steps and words[words.index("--seed") + 1] == "5"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import ipywidgets as w
 import pytest
 import ui_fakes
-from test_ui_app import button, chart, inside, picker, sliders, text_of
+from test_ui_app import button, chart, copier, inside, picker, sliders, text_of
 from ui_fakes import accuracy, choices, made_up
 
 from workbench.core.errors import KnobError, WorkbenchError
@@ -20,7 +20,7 @@ from workbench.ui.choices import default_step, local_knobs
 from workbench.ui.panels.own import values_text
 from workbench.ui.snapshot import restore, snapshot
 from workbench.ui.state import State
-from workbench.ui.widgets import CopyButton, Tick
+from workbench.ui.widgets import Tick
 
 PRUNE = default_step("prune.magnitude_iter")
 
@@ -166,7 +166,7 @@ def test_a_slider_that_moves_nothing_says_so_and_is_not_measured(app):
 
 def test_what_is_shown_to_type_has_the_own_values(app):
     app.state.turn_at("conv1", "pruning_ratio", 0.2)
-    python, command = inside(app.widget, CopyButton)
+    python, command = copier(app, "Copy as Python"), copier(app, "Copy as command")
     assert "/conv1:pruning_ratio=0.2" in command.text and "/conv1:pruning_ratio=0.2" in python.text
     run = made_up(app.state.recipe)
     app.live.notify(Measured(run.recipe, run))

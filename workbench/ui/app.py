@@ -17,7 +17,10 @@ from .choices import Choices, default_step, installed
 from .debounce import Timer
 from .engine import Engine
 from .events import Events
+from .guard import guard
+from .history import History
 from .layout import page
+from .link import opened
 from .state import State
 from .widgets import close_all
 
@@ -40,11 +43,19 @@ class App:
         self.engine = Engine(self.state, self.live, timer)
         self.state.choose(recipe or Recipe(NETWORK, DATASET, (default_step(METHOD),)))
         self.state.plan = Plan.usual(self.state.network, self.state.dataset)
-        self.widget = page(self.state, self.engine)
+        self.history = History(self.state)
+        self.widget = page(self.state, self.engine, self.history, timer)
+        self.history.begin()
 
     def start(self) -> App:
         """Begin to measure what is chosen."""
         self.engine.start()
+        return self
+
+    def open(self, query: str) -> App:
+        """Choose what a link says, `?s=...`; one that makes no sense is answered by a sentence and changes nothing."""
+        guard(self.state, lambda: opened(self.state, query))()
+        self.history.begin()
         return self
 
     def close(self) -> None:
@@ -66,17 +77,18 @@ class App:
         return self.widget._repr_mimebundle_()
 
 
-def show(*, threads: int = 2) -> App:
+def show(*, threads: int = 2, link: str = "") -> App:
     """Make the app. threads: how many torch may use; many pages share a machine.
 
-    Under Voila with preheated kernels everything slow, the first curve included, happens before somebody asks for
-    the page.
+    link: `?s=...`, what to begin with; under Voila the address of the page says it. With preheated kernels everything
+    slow, the first curve included, happens before somebody asks for the page.
     """
     torch.set_num_threads(threads)
-    app = App().start()
+    app = App().open(link or os.environ.get("QUERY_STRING", "")).start()
     if os.environ.get("VOILA_PREHEAT") == "True":
         from voila.utils import wait_for_request
 
         app.state.choices.for_training(app.state.dataset)  # tries every network, which takes seconds the first time
         wait_for_request()
+        app.open(os.environ.get("QUERY_STRING", ""))
     return app

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import ipywidgets as w
 
 from . import access
 from .chart import PlotlyBundle
+from .debounce import Timer
 from .engine import Engine
+from .history import History
+from .lesson import held
 from .panels import (
+    budget,
     bytes,
     compare,
     costs,
@@ -20,6 +26,7 @@ from .panels import (
     inside,
     knobs,
     layers,
+    link,
     lower,
     notes,
     pickers,
@@ -27,6 +34,7 @@ from .panels import (
     status,
     steps,
     train,
+    undo,
     unit,
 )
 from .panels.layer import layer_picker
@@ -38,11 +46,13 @@ WELCOME = """<h1>Compression Workbench</h1>
 below follow. Everything marked “measured” comes from a file that was written and read back.</p>"""
 
 
-def page(state: State, engine: Engine) -> w.VBox:
+def page(
+    state: State, engine: Engine, history: History, timer: Callable[[float, Callable[[], None]], Timer] | None = None
+) -> w.VBox:
     """Everything that is on the page."""
-    side = w.VBox([steps.panel(state), knobs.panel(state)]).add_class("wb-side")
-    numbers = [headline.panel(state), status.panel(state, engine), curve.panel(state, engine)]
-    numbers += [notes.panel(state), export.panel(state, engine)]
+    side = w.VBox([held(state, "steps", steps.panel(state)), knobs.panel(state)]).add_class("wb-side")
+    numbers = [headline.panel(state), status.panel(state, engine), held(state, "curve", curve.panel(state, engine))]
+    numbers += [notes.panel(state), held(state, "export", export.panel(state, engine))]
     wide = w.VBox(numbers).add_class("wb-wide")
     card = unit.panel(state, engine, filters.NAME, unit.NAME)
     why = w.VBox([layer_picker(state), card, criterion.panel(state, engine, unit.NAME)])
@@ -54,11 +64,22 @@ def page(state: State, engine: Engine) -> w.VBox:
         sensitivity.NAME: ("Which layer minds most", sensitivity.panel(state, engine)),
         costs.NAME: ("What it cost", costs.panel(state, engine)),
         inside.NAME: ("Inside the layers", inside.panel(state, engine)),
+        budget.NAME: ("Say the budget", budget.panel(state, engine)),
         compare.NAME: ("Compare", compare.panel(state, engine)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
         train.NAME: ("Train a network", train.panel(state, engine)),
     }
     main = w.Box([side, wide]).add_class("wb-main")
-    above = access.parts(state)
-    parts = [*above, Page(), PlotlyBundle(), w.HTML(WELCOME), pickers.panel(state), main, lower.panel(state, views)]
+    share = link.panel(state, {name: title for name, (title, _) in views.items()}, timer)
+    top = w.Box([undo.panel(state, history), share]).add_class("wb-top")
+    parts = [
+        *access.parts(state),
+        Page(),
+        PlotlyBundle(),
+        w.HTML(WELCOME),
+        top,
+        pickers.panel(state),
+        main,
+        lower.panel(state, views),
+    ]
     return w.VBox(parts).add_class("wb-app")

@@ -75,6 +75,10 @@ class State(t.HasTraits):
     locked = t.Tuple(help="names of controls that are off in this lesson")
     hidden = t.Tuple(help="names of controls that are not on the page in this lesson")
     reason = t.Unicode(help="why they are off, in the teacher's words")
+    budget = t.Unicode(help="what the settings may cost, as `bytes<=30000,accuracy_drop<=0.01`, or empty")
+    my_steps = t.Bool(False, help="whether settings of the chosen steps are searched, or steps too")
+    trials = t.Int(20, help="of a search")
+    search = t.Any(None, allow_none=True, help="the newest Search within the budget, as far as it is")
     baseline = t.Unicode(help="name of the curve that others are compared with, or empty for the first")
     comparison = t.Any(None, allow_none=True)
 
@@ -318,6 +322,7 @@ class State(t.HasTraits):
             way = self.choices.attribution_for(self.network, self.attribution)
             self.set({"remarks": (), "image": 0, "target": None, "attribution": way})
             self.set({"allocation": None, "comparison": None, "baseline": "", "pinned": "", "picked": "", "labels": {}})
+            self.search = None
             self.forget(*self.asked)
 
     def refuse(self, sentence: str) -> None:

@@ -118,11 +118,55 @@ class Picker(Checked, anywidget.AnyWidget):
 
 
 class CopyButton(Checked, anywidget.AnyWidget):
-    """Copies `text` and shows it below."""
+    """Copies `text` and shows it below. is_link: it comes behind the address of the page, which the browser knows."""
 
     _esm = BROWSER / "copy.js"
     label = t.Unicode().tag(sync=True)
     text = t.Unicode().tag(sync=True)
+    is_link = t.Bool(False).tag(sync=True)
+
+
+class Address(Checked, anywidget.AnyWidget):
+    """Keeps the page's address at `query`, outside of notebooks."""
+
+    _esm = BROWSER / "link.js"
+    query = t.Unicode().tag(sync=True)
+
+
+class Keys(Checked, anywidget.AnyWidget):
+    """Calls `undo` and `redo` when their keys are pressed outside of a field."""
+
+    _esm = BROWSER / "keys.js"
+
+    def __init__(self, undo: Callable[[], None], redo: Callable[[], None]) -> None:
+        super().__init__()
+        self._acts = {"undo": undo, "redo": redo}
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if isinstance(kind, str) and kind in self._acts:
+            self._acts[kind]()
+
+
+class LessonTicks(Checked, anywidget.AnyWidget):
+    """A row for each control, with a tick for `locked` and one for `hidden`; ticked(name, column, on) hears of each."""
+
+    _esm = BROWSER / "lesson.js"
+    heads = t.List(["Control", "Off", "Hidden"]).tag(sync=True)
+    rows: t.List[Any] = t.List().tag(sync=True)
+
+    def __init__(self, ticked: Callable[[str, str, bool], None]) -> None:
+        super().__init__()
+        self._ticked = ticked
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        if not isinstance(content, dict) or content.get("kind") != "tick":
+            return
+        name, column, on = content.get("name"), content.get("column"), content.get("on")
+        if column in ("locked", "hidden") and isinstance(on, bool) and name in [row["name"] for row in self.rows]:
+            self._ticked(str(name), column, on)
 
 
 class DownloadButton(Checked, anywidget.AnyWidget):

@@ -9,6 +9,11 @@ async function toClipboard(text, shown) {
   }
 }
 
+// In a notebook the address is not the page's: there the link is what comes behind the address of the app.
+function whole(link) {
+  return link && !document.querySelector(".jp-LabShell") ? location.origin + location.pathname + link : link;
+}
+
 export default {
   render({ model, el }) {
     el.classList.add("wb-copy");
@@ -20,14 +25,14 @@ export default {
 
     const show = () => {
       button.textContent = model.get("label");
-      shown.textContent = model.get("text");
+      shown.textContent = model.get("is_link") ? whole(model.get("text")) : model.get("text");
       said.textContent = "";
       if (!model.get("text")) shown.hidden = true;
       button.disabled = !model.get("text");
     };
     button.addEventListener("click", async () => {
       shown.hidden = false;
-      const copied = await toClipboard(model.get("text"), shown);
+      const copied = await toClipboard(shown.textContent, shown);
       said.textContent = copied ? "Copied." : "Select the text below and copy it.";
     });
     model.on("change:text change:label", show);

@@ -12,6 +12,9 @@ function label(root) {
     const name = nameOf(control);
     if (name && control.getAttribute("aria-label") !== name) control.setAttribute("aria-label", name);
   }
+  for (const part of root.querySelectorAll(".wb-app .wb-locked, .wb-app [inert]")) {
+    part.inert = part.classList.contains("wb-locked");
+  }
   for (const status of root.querySelectorAll(".wb-live:not([role])")) {
     status.setAttribute("role", "status");
     status.setAttribute("aria-live", "polite");

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import ipywidgets as w
 
-from ...core.knob import Knob, knobs_of
+from ...core.knob import Knob, knobs_of, spelled
 from ..choices import local_knobs
 from ..controls import Control
 from ..guard import guard, watch
+from ..lesson import LESSON, Held
+from ..locks import KNOB
 from ..state import State
 from ..widgets import close_all
 from . import own
@@ -19,6 +23,7 @@ def panel(state: State) -> w.VBox:
     heading, own_values = w.HTML(), own.panel(state)
     shown: dict[str, Control] = {}
     at_layer: list[own.OwnValue] = []
+    locks: list[Held] = []
     made_for: list[object] = [None]
 
     def make() -> None:
@@ -26,16 +31,19 @@ def panel(state: State) -> w.VBox:
         old = [child for child in box.children if child not in (heading, own_values)]
         shown.clear()
         at_layer.clear()
+        locks.clear()
         local, knobs = local_knobs(cls.id()), knobs_of(cls)
         children = [heading]
         for name, knob in sorted(knobs.items(), key=lambda item: item[0] not in local):
             shown[name] = _control(state, name, knob)
-            children.append(shown[name].widget)
+            parts = [shown[name].widget]
             if name in local:
                 at_layer.append(own.OwnValue(state, name, knob))
-                children.append(at_layer[-1].widget)
+                parts.append(at_layer[-1].widget)
+            locks.append(Held(state, KNOB + name, w.VBox(parts), partial(_spelled, state, name, knob)))
+            children.append(locks[-1].widget)
         heading.value = f"<h2>Knobs of {cls.title}</h2>"
-        box.children = [*children[: 1 + 2 * len(local)], own_values, *children[1 + 2 * len(local) :]]
+        box.children = [*children[: 1 + len(local)], own_values, *children[1 + len(local) :]]
         for widget in old:
             close_all(widget)
 
@@ -46,11 +54,15 @@ def panel(state: State) -> w.VBox:
             make()
         for name, control in shown.items():
             control.show(state.step.knobs[name])
-        for part in at_layer:
+        for part in (*at_layer, *locks):
             part.show()
 
-    watch(state, show, "steps", "active", "layer")
+    watch(state, show, "steps", "active", "layer", *LESSON)
     return box
+
+
+def _spelled(state: State, name: str, knob: Knob) -> str:
+    return spelled(state.step.knobs.get(name, knob.default))
 
 
 def _control(state: State, name: str, knob: Knob) -> Control:
