@@ -90,6 +90,15 @@ class FakeLive:
     def allocate(self, recipe, step, lost, together=False) -> None:
         self.asked.append(("allocate", recipe, step, lost, together))
 
+    def propose(self, recipe, budget) -> None:
+        self.asked.append(("propose", recipe, budget))
+
+    def search(self, recipe, budget, trials=30) -> None:
+        self.asked.append(("search", recipe, budget, trials))
+
+    def stop_search(self) -> None:
+        self.asked.append(("stop_search",))
+
     def compare(self, runs, baseline="") -> None:
         self.asked.append(("compare", tuple(runs), baseline))
 

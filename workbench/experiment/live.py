@@ -24,7 +24,7 @@ from .estimate import Known
 from .pipeline import canonical
 from .questions import SPLIT, Answer, Asked, Question
 from .run import Making, about, finish, make
-from .search import TRIALS, Met, search
+from .search import TRIALS, Met, foresee, search
 from .sensitivity import scan, scan_of
 from .store import Store
 from .subject import Subject, subject_named
@@ -143,6 +143,25 @@ class Live:
                 self._notify(reports.Searched(recipe, made))
 
         self._worker.submit("search", job, rank=3)
+
+    def propose(self, recipe: Recipe, budget: str) -> None:
+        """Work out settings within a budget without any trial; Searched comes once, and all of it is an estimate.
+
+        The steps and errors are those of `search`, which begins with this.
+        """
+        wanted = parse_budget(budget)
+
+        def job(progress: Progress) -> None:
+            subject = self._subject(recipe, progress)
+            made = foresee(recipe, wanted, store=self._store, subject=subject, progress=progress)
+            self._notify(reports.Searched(recipe, made))
+
+        self._worker.submit("propose", job, rank=2)
+
+    def stop_search(self) -> None:
+        """Stop the search and the estimate that it begins with; what was measured stays."""
+        self._worker.cancel("search")
+        self._worker.cancel("propose")
 
     def compare(self, runs: Sequence[Run], baseline: str = "") -> None:
         """Set runs of one network on the same images against each other; Compared, or nothing without any step.

@@ -10,6 +10,7 @@ from ..core.training import RUNNING, Training
 from ..experiment.live import Live
 from ..experiment.pipeline import trains
 from ..experiment.questions import Question
+from ..experiment.search.space import loosened
 from .choices import axis_of
 from .debounce import Debounce, Timer
 from .guard import guard, watch
@@ -28,6 +29,7 @@ class Engine:
     ) -> None:
         self._state, self._live = state, live
         self._learnt = ("", "")
+        self._proposed: tuple[str, Recipe | None] = ("", None)
         self._later = Debounce(guard(state, self._fill_unless_it_trains), STILL_S, timer)
 
     def start(self) -> None:
@@ -50,6 +52,27 @@ class Engine:
         """Choose every layer's value of the active step from its sensitivity."""
         state = self._state
         self._live.allocate(self._wanted(), state.place, state.tolerated / 100, state.together)
+
+    def propose(self) -> None:
+        """Work out settings within the budget, which takes some seconds and no trial; once for each thing asked."""
+        state = self._state
+        asked = (state.budget, self._open() if state.recipe is not None or not state.my_steps else None)
+        if asked == self._proposed:
+            return
+        self.stop_search()
+        self._proposed, state.search = asked, None
+        if state.budget and asked[1] is not None:
+            self._live.propose(asked[1], state.budget)
+
+    def search(self) -> None:
+        """Search settings within the budget by measuring some."""
+        if not self._state.budget:
+            raise WorkbenchError("Say a budget first: a size, a loss of accuracy, or multiply-adds.")
+        self._live.search(self._open(), self._state.budget, self._state.trials)
+
+    def stop_search(self) -> None:
+        """Stop the search, and nothing else."""
+        self._live.stop_search()
 
     def compare(self) -> None:
         """Set what is measured of this network and data against each other."""
@@ -84,6 +107,7 @@ class Engine:
         What was known before is asked for again with the next choice.
         """
         self._learnt = ("", "")
+        self._proposed = ("", None)
         self._later.cancel()
         self._live.cancel(training=training)
 
@@ -120,6 +144,11 @@ class Engine:
             return
         if not state.choices.everywhere_own(state.network, state.step, axis_of(state.step.method) or ""):
             self.fill()
+
+    def _open(self) -> Recipe:
+        """What is searched: the main knobs of the chosen steps, or steps too."""
+        state = self._state
+        return loosened(self._wanted()) if state.my_steps else Recipe(state.network, state.dataset, (), state.seed)
 
     def _wanted(self) -> Recipe:
         recipe: Recipe | None = self._state.recipe

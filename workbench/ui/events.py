@@ -54,6 +54,12 @@ class Events:
                 state.sensitivity = sensitivity
             case reports.Allocated(recipe, step, made):
                 state.take(recipe, step, made)
+            case reports.Searched(_, found) if (found.network, found.dataset, str(found.budget)) == (
+                state.network,
+                state.dataset,
+                state.budget,
+            ):
+                state.search = found
             case reports.Compared(network, found) if (network, found.dataset) == (state.network, state.dataset):
                 state.comparison = found
             case reports.Trained(training) if state.training is not None and state.training.outcome == RUNNING:

@@ -71,6 +71,24 @@ def search(
     return course.run(progress)
 
 
+def foresee(
+    recipe: Recipe,
+    budget: Budget | str,
+    *,
+    store: Store | None = None,
+    subject: Subject | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """The estimate that a search begins with, and what was known before, without any trial; it needs no Optuna.
+
+    What a later search with the same words begins with is kept in the store. Raises WorkbenchError, Cancelled.
+    """
+    budget = parse_budget(budget) if isinstance(budget, str) else budget
+    progress = progress or Progress()
+    subject = subject or subject_named(recipe.network, recipe.dataset, progress)
+    return _Course(recipe, budget, 0, subject, store, _measured_with(subject, store)).begin(progress)[1]
+
+
 def _measured_with(subject: Subject, store: Store | None) -> Measure:
     def measure(recipe: Recipe, progress: Progress) -> Met:
         known = None if store is None else store.get(recipe, SPLIT, subject.fingerprint)
@@ -91,21 +109,18 @@ class _Course:
         self.subject, self.store, self.measure = subject, store, measure
         self.tried: set[str] = set()
 
-    def run(self, progress: Progress) -> Iterator[Search]:
+    def begin(self, progress: Progress) -> tuple[Plan, Search]:
+        """The plan, and a search without trials."""
         dense = self.subject.dense_accuracy(SPLIT).accuracy
         known = self._runs()
         made = Search(self.recipe.network, self.recipe.dataset, self.budget, self.recipe.seed, self.planned, dense)
-        plan = planned(
-            self.recipe,
-            self.budget,
-            self.subject,
-            store=self.store,
-            known=known,
-            progress=progress.part(0.0, 0.1),
-        )
+        plan = planned(self.recipe, self.budget, self.subject, store=self.store, known=known, progress=progress)
         wanted = [run for key in plan.earlier for run in known if run.recipe.key == key]
         earlier = tuple(self._trial(i - len(wanted), Met(run, True)) for i, run in enumerate(wanted))
-        made = replace(made, proposal=plan.openings[0].proposal, earlier=earlier)
+        return plan, replace(made, proposal=plan.openings[0].proposal, earlier=earlier, complete=not self.planned)
+
+    def run(self, progress: Progress) -> Iterator[Search]:
+        plan, made = self.begin(progress.part(0.0, 0.1))
         yield made
         for number in range(self.planned):
             part = progress.part(0.1 + 0.9 * number / self.planned, 0.1 + 0.9 * (number + 1) / self.planned)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.budget import Budget
@@ -29,13 +30,20 @@ class Tried(NamedTuple):
     figures: Mapping[str, float]
 
 
+BRING = "A search needs Optuna; `pip install 'compression-workbench[search]'` brings it."
+
+
+def why_not() -> str:
+    """Why nothing can be searched here, as a sentence, or ""."""
+    return "" if find_spec("optuna") else BRING
+
+
 def optuna() -> Any:
     """Optuna, silent; WorkbenchError where it is not installed."""
     try:
         import optuna as found
     except ImportError:
-        sentence = "A search needs Optuna; `pip install 'compression-workbench[search]'` brings it."
-        raise WorkbenchError(sentence) from None
+        raise WorkbenchError(BRING) from None
     found.logging.set_verbosity(found.logging.ERROR)
     return found
 

@@ -96,6 +96,23 @@ def space_of(recipe: Recipe, scans: Sequence[Sensitivity | None], sizes: Mapping
     return Space(recipe, tuple(free))
 
 
+def loosened(recipe: Recipe) -> Recipe:
+    """The recipe with the main knob of every step open, in every layer, and all others held as they are.
+
+    A main knob that buys quality with time stays too.
+    """
+    return recipe.with_steps(*map(_loosened, recipe.steps))
+
+
+def _loosened(step: Step) -> Step:
+    axis = type(method_of(step)).axis
+    if axis in TIME:
+        return step
+    own = {layer: {k: v for k, v in knobs.items() if k != axis} for layer, knobs in step.per_layer.items()}
+    knobs = {k: v for k, v in step.knobs.items() if k != axis}
+    return replace(step, knobs=knobs, per_layer={layer: rest for layer, rest in own.items() if rest})
+
+
 def open_by_layer(step: Step) -> bool:
     """Whether the axis of the step's method is open and may differ from layer to layer."""
     method = method_of(step)
