@@ -34,13 +34,14 @@ def answer(app, kind, value):
 
 def test_a_class_can_be_chosen_and_is_kept(app):
     whom = next(m for m in inside(app.widget, Menu) if m.description == "class")
+    assert whom.label == "what the dense network answers"
     whom.value = 7
     app.state.pick_attribution("saliency")
     assert app.state.target == 7 and whom.value == 7
     button(app, "Explain this image").click()
     assert asked(app, "attribution")[-1].target == 7
     app.state.pick_dataset("cifar10")
-    assert app.state.target is None and whom.value is None
+    assert app.state.target is None and whom.label == "what the dense network answers"
 
 
 def test_a_picture_follows_the_settings_once_it_was_asked_for(app):

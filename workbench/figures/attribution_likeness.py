@@ -59,7 +59,7 @@ def figure(view: LikenessView, *, dark: bool = False) -> go.Figure:
         mean.update(error_x_color=colours.families["prune"], error_x_thickness=3, showlegend=False)
         drawn.add_trace(mean.update(hovertemplate=f"mean %{{x:.2f}} ({row.low:.2f} to {row.high:.2f})<extra></extra>"))
     drawn.add_shape(type="line", x0=TOP, x1=TOP, y0=0.55, y1=1.45, line={"color": colours.ink, "dash": "dot"})
-    drawn.add_annotation(x=TOP, y=1.45, text="chance", showarrow=False, yanchor="bottom", font_color=colours.faint)
+    drawn.add_annotation(x=TOP, y=1, xanchor="right", text="chance ", showarrow=False, font_color=colours.faint)
     drawn.update_xaxes(title_text="likeness of the two pictures; 1 is the same", range=[-1.03, 1.05])
     ticks = {"tickvals": list(range(len(view.rows))), "ticktext": [row.name for row in view.rows]}
     return drawn.update_yaxes(range=[len(view.rows) - 0.4, -0.6], **ticks, showgrid=False)

@@ -47,10 +47,11 @@ def figure(view: RandomView, *, dark: bool = False) -> go.Figure:
     line = go.Scatter(x=layers, y=means, error_y=spread, mode="lines+markers", name="likeness", hovertemplate=hover)
     drawn = blank(TITLE, view.sentence, dark=dark, height=340)
     drawn.add_trace(line.update(line_color=colours.families["prune"], marker_size=8, showlegend=False))
-    text = {"text": "above: flagged", "showarrow": False, "x": view.layers, "y": UNTRAINED, "xanchor": "right"}
+    text = {"text": "above: flagged", "showarrow": False, "x": 0.1, "y": UNTRAINED, "xanchor": "left"}
     drawn.add_hline(y=UNTRAINED, line_color=colours.faint, line_dash="dash")
     drawn.add_annotation(**text, yanchor="bottom", font_color=colours.faint)
     drawn.update_xaxes(title_text="layers with random weights, counted from the last", range=[-0.3, view.layers + 0.3])
+    drawn.update_xaxes(tickvals=layers)
     return drawn.update_yaxes(title_text="rank correlation with<br>the trained network's", range=[-0.45, 1.08])
 
 

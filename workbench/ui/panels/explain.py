@@ -22,6 +22,7 @@ from . import checks
 from .checks import NAME
 
 ANSWER = "what the dense network answers"
+_NOBODY = -1  # a menu takes None for nothing picked
 _BRING = "PNG, JPEG, WebP or BMP, up to 5 MB; it stays in memory and is gone when the page is closed"
 
 
@@ -38,10 +39,10 @@ def panel(state: State, engine: Engine) -> w.VBox:
     def offer() -> None:
         ways, names = attributions(), state.choices.datasets[state.dataset].classes
         how.offer(state.choices.for_attributions(state.network), state.attribution, ways[state.attribution].help)
-        options = ((ANSWER, None), *((name, i) for i, name in enumerate(names)))
+        options = ((ANSWER, _NOBODY), *((name, i) for i, name in enumerate(names)))
         if whom.options != options:
             whom.options = options
-        whom.value = state.target
+        whom.value = _NOBODY if state.target is None else state.target
 
     def show() -> None:
         pair = state.answer("attribution")
@@ -53,12 +54,16 @@ def panel(state: State, engine: Engine) -> w.VBox:
         chart.show(figure.figure(view), rows=figure.table(view))
 
     start.on_click(guard(state, lambda _button: following.start(lambda: question(state))))
-    whom.observe(guard(state, lambda change: state.set({"target": change["new"]})), "value")
+    whom.observe(guard(state, lambda change: state.set({"target": _class(change["new"])})), "value")
     watch(state, offer, "network", "dataset", "attribution", "target")
     when_seen(state, NAME, show, "answers")
     choice = w.VBox([whom, w.Box([start]).add_class("wb-buttons")]).add_class("wb-knob")
     row = w.Box([how, _which(state), choice]).add_class("wb-row")
     return w.VBox([row, chart, checks.panel(state, engine, following)])
+
+
+def _class(chosen: int) -> int | None:
+    return None if chosen == _NOBODY else chosen
 
 
 def question(state: State) -> AttributionQuestion:
