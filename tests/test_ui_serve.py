@@ -26,7 +26,7 @@ def option(words: list[str], name: str) -> str:
 
 def test_by_default_only_this_machine_is_served():
     words = serve.command(browser=False)
-    assert words[:3] == [sys.executable, "-m", "voila"]
+    assert words[:3] == [sys.executable, "-m", "workbench.ui.server"]
     assert option(words, "--Voila.ip") == "127.0.0.1" and "--no-browser" in words
 
 
@@ -62,23 +62,42 @@ def test_without_the_shipped_notebook_one_is_made(monkeypatch, tmp_path):
 
 
 def test_other_machines_need_a_token():
-    with pytest.raises(WorkbenchError, match=r"\(0.0.0.0\) needs a token"):
-        serve.command(ip="0.0.0.0")
-    assert "--token=secret" in serve.command(ip="0.0.0.0", token="secret")
+    for token in ("", "short"):
+        with pytest.raises(WorkbenchError, match=r"\(0.0.0.0\) needs a token of 8 characters or more"):
+            serve.command(ip="0.0.0.0", token=token)
+    assert "--Voila.auto_token=True" in serve.command(ip="0.0.0.0", token="long enough")
 
 
-@pytest.mark.parametrize(("name", "value"), [("port", 0), ("port", 70000), ("preheat", -1), ("preheat", 1000)])
+def test_the_token_is_not_on_the_command_line():
+    for lab in (False, True):
+        assert not any("long enough" in word for word in serve.command(ip="0.0.0.0", token="long enough", lab=lab))
+    assert serve.environment("long enough")["JUPYTER_TOKEN"] == "long enough"
+    assert "JUPYTER_TOKEN" not in serve.environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("port", 0), ("port", 70000), ("preheat", -1), ("preheat", 1000), ("classroom", -1), ("classroom", 999)],
+)
 def test_what_makes_no_sense_is_refused(name, value):
-    with pytest.raises(WorkbenchError, match=rf"{value}\.$"):
+    with pytest.raises(WorkbenchError, match=rf"got {value}\.$"):
         serve.command(**{name: value})
 
 
 def test_preheat_and_lab():
-    assert {"--preheat_kernel=True", "--pool_size=3"} <= set(serve.command(preheat=3))
-    assert not any("preheat" in word for word in serve.command())
+    assert {"--preheat_kernel=True", "--Room.ready=3", "--Room.seats=16"} <= set(serve.command(preheat=3))
+    assert "--Room.ready=1" in serve.command()
+    assert not any("preheat" in word for word in serve.command(preheat=0))
     words = serve.command(lab=True, token="abc", port=9999)
     assert words[1:4] == ["-m", "jupyter", "lab"] and "--ServerApp.port=9999" in words
-    assert "--IdentityProvider.token=abc" in words
+
+
+def test_a_class_has_its_places_all_ready_and_shares_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert {"--Room.seats=30", "--Room.ready=30", "--Server.threads=1"} <= set(serve.command(classroom=30))
+    assert {"--Room.seats=4", "--Room.ready=2", "--Server.threads=4"} <= set(serve.command(classroom=4, preheat=2))
+    with pytest.raises(WorkbenchError, match=r"in \[0, 4\]; got 5"):
+        serve.command(classroom=4, preheat=5)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the server is a child process")

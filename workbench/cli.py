@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__
+from . import __version__, _idle  # noqa: F401 - before torch is loaded
 from .commands import (
     run_app,
     run_compare,
@@ -119,8 +119,9 @@ def _app(commands: Any) -> None:
     command.add_argument("--port", type=int, default=8866, help="where to serve (default 8866)")
     command.add_argument("--lab", action="store_true", help="JupyterLab on the notebooks instead of the app")
     command.add_argument("--ip", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    command.add_argument("--token", default="", help="ask visitors for this token")
-    command.add_argument("--preheat", type=int, default=1, metavar="K", help="kernels kept ready (default 1)")
+    command.add_argument("--token", default="", help="ask visitors for this token, of 8 characters or more")
+    command.add_argument("--classroom", type=int, default=0, metavar="N", help="for N pages at once on this machine")
+    command.add_argument("--preheat", type=int, metavar="K", help="kernels kept ready (default 1; in a classroom all)")
     command.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     _data_root(command)
 

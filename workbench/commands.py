@@ -108,6 +108,7 @@ def run_app(options: argparse.Namespace) -> None:
         ip=options.ip,
         token=options.token,
         preheat=options.preheat,
+        classroom=options.classroom,
         browser=not options.no_browser,
     )
 

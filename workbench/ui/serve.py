@@ -26,9 +26,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "extension_denylist": ["jupyterlab-plotly"],
     },
     "MappingKernelManager": {"cull_interval": 60, "cull_idle_timeout": 600, "cull_connected": False},
+    "KernelRestarter": {"restart_limit": 0},
 }
-"""Visitors get no file and no source; a kernel that nobody is connected to ends after ten minutes. plotly's extension
-would send every page the drawing library a second time."""
+"""Visitors get no file and no source; a kernel that nobody is connected to ends after ten minutes. plotly's
+extension would send every page the drawing library a second time. A kernel that died is not started again: the new one
+would know nothing of the page, which has to be loaded anew anyway."""
+SEATS, MOST_SEATS = 16, 200
+TOKEN_CHARS = 8
 
 
 def notebook() -> Path:
@@ -65,20 +69,42 @@ def command(
     lab: bool = False,
     token: str = "",
     ip: str = "127.0.0.1",
-    preheat: int = 0,
+    preheat: int | None = None,
+    classroom: int = 0,
     browser: bool = True,
 ) -> list[str]:
-    """What to run. preheat: how many kernels wait, fully loaded, for the next visitors (Voila only).
+    """What to run, with `environment(token)`.
 
-    WorkbenchError when the app would be open to other machines without a token.
+    preheat: how many kernels wait, fully loaded, for the next visitors (Voila only); None: one, and in a class all.
+    classroom: how many pages at most, each with its share of the cores; 0: `SEATS`, or as many as are preheated.
+    WorkbenchError when the app would be open to other machines without a token that takes time to guess.
     """
     if not 0 < port < 65536:
         raise WorkbenchError(f"The port must be an integer in [1, 65535]; got {port}.")
-    if not 0 <= preheat <= 64:
-        raise WorkbenchError(f"The number of preheated kernels must be in [0, 64]; got {preheat}.")
-    if ip not in LOCAL and not token:
-        raise WorkbenchError(f"Serving to other machines ({ip}) needs a token: every visitor starts a Python process.")
-    return _lab(port, token, ip, browser) if lab else _voila(port, token, ip, preheat, browser)
+    if not 0 <= classroom <= MOST_SEATS:
+        raise WorkbenchError(f"The number of places in the class must be in [0, {MOST_SEATS}]; got {classroom}.")
+    ready = (classroom or 1) if preheat is None else preheat
+    most = classroom or 64
+    if not 0 <= ready <= most:
+        raise WorkbenchError(f"The number of preheated kernels must be in [0, {most}]; got {ready}.")
+    if ip not in LOCAL and len(token) < TOKEN_CHARS:
+        raise WorkbenchError(
+            f"Serving to other machines ({ip}) needs a token of {TOKEN_CHARS} characters or more: every visitor starts "
+            "a Python process."
+        )
+    if lab:
+        return _lab(port, ip, browser)
+    words = _voila(port, ip, browser)
+    words += [f"--Room.seats={classroom or max(SEATS, ready)}"]
+    words += [f"--Server.threads={max(1, (os.cpu_count() or 1) // classroom)}"] if classroom else []
+    words += ["--preheat_kernel=True", "--pool_size=0", f"--Room.ready={ready}"] if ready else []
+    return [*words, "--Voila.auto_token=True"] if token else words
+
+
+def environment(token: str = "") -> dict[str, str]:
+    """What the command needs to know; the token is not on the line that everybody sees who lists the processes."""
+    patient = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    return patient | ({"JUPYTER_TOKEN": token} if token else {})
 
 
 def serve(
@@ -87,28 +113,28 @@ def serve(
     lab: bool = False,
     token: str = "",
     ip: str = "127.0.0.1",
-    preheat: int = 0,
+    preheat: int | None = None,
+    classroom: int = 0,
     browser: bool = True,
 ) -> int:
     """Run what `command` gives until it ends; its exit status."""
-    words = command(port, lab=lab, token=token, ip=ip, preheat=preheat, browser=browser)
+    words = command(port, lab=lab, token=token, ip=ip, preheat=preheat, classroom=classroom, browser=browser)
+    os.environ.update(environment(token))
     if os.name == "posix":  # take this process's place, so that who stops it stops the server
         os.chdir(notebook().parent)
         os.execv(words[0], words)  # noqa: S606 - our own words
     return subprocess.run(words, cwd=notebook().parent, check=False).returncode  # noqa: S603 - our own words
 
 
-def _voila(port: int, token: str, ip: str, preheat: int, browser: bool) -> list[str]:
-    words = [sys.executable, "-m", "voila", str(notebook()), f"--port={port}", f"--Voila.ip={ip}"]
+def _voila(port: int, ip: str, browser: bool) -> list[str]:
+    words = [sys.executable, "-m", "workbench.ui.server", str(notebook()), f"--port={port}", f"--Voila.ip={ip}"]
     for owner, group in SETTINGS.items():
         for name, value in group.items():
             words += [f"--{owner}.{name}", *(value if isinstance(value, list) else [str(value)])]
-    words += [f"--token={token}"] if token else []
-    words += ["--preheat_kernel=True", f"--pool_size={preheat}"] if preheat else []
     return words if browser else [*words, "--no-browser"]
 
 
-def _lab(port: int, token: str, ip: str, browser: bool) -> list[str]:
+def _lab(port: int, ip: str, browser: bool) -> list[str]:
     words = [
         sys.executable,
         "-m",
@@ -118,7 +144,6 @@ def _lab(port: int, token: str, ip: str, browser: bool) -> list[str]:
         f"--ServerApp.port={port}",
         f"--ServerApp.ip={ip}",
     ]
-    words += [f"--IdentityProvider.token={token}"] if token else []
     words += ["--LabApp.news_url=None"]  # it would ask every newcomer, and fail offline
     words += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     return words if browser else [*words, "--no-browser"]

@@ -1,0 +1,104 @@
+"""How many pages one machine holds: kernels with a limit, some of them ready before somebody comes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import traitlets as t
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from voila.request_info_handler import RequestInfoSocketHandler
+
+LEFT_S = 60
+"""How long a kernel has had no page and nothing to do when its place is given to somebody else."""
+
+
+class RoomFullError(Exception):
+    """Every place is taken."""
+
+
+class Room(AsyncMappingKernelManager):
+    """Kernels for at most `seats` pages, `ready` of which are started before they are asked for.
+
+    Voila makes its own manager from this class; with kernels ready, it has `_pools`, `fill_if_needed` and
+    `kernel_pools_config`. Its own filling is switched off: it would start all of them at once, and know no limit.
+    """
+
+    seats = t.Int(16, help="kernels at most, those that are ready included").tag(config=True)
+    ready = t.Int(0, help="kernels that wait for the next visitors, as far as there are seats").tag(config=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._coming: set[str] = set()
+
+    @property
+    def taken(self) -> int:
+        """Kernels that there are or that are just being started."""
+        return len({*self.list_kernel_ids(), *self._coming})
+
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> str:
+        """As always; RoomFullError when there is no seat, and none of somebody who has left."""
+        kernel_id = kwargs.pop("kernel_id", None) or str(uuid4())
+        if self.taken >= self.seats and not await self._free_a_seat():
+            raise RoomFullError
+        self._coming.add(kernel_id)
+        try:
+            return str(await super().start_kernel(*args, kernel_id=kernel_id, **kwargs))
+        finally:
+            self._coming.discard(kernel_id)
+
+    async def _free_a_seat(self) -> bool:
+        """End the kernel that has been without a page for the longest time."""
+        left = [kernel_id for kernel_id in self.list_kernel_ids() if self._idle_s(kernel_id) > LEFT_S]
+        if not left:
+            return False
+        gone = max(left, key=self._idle_s)
+        self.log.info("The room is full: kernel %s, which nobody looks at any more, makes place.", gone)
+        await self.shutdown_kernel(gone, now=True)
+        return True
+
+    def _idle_s(self, kernel_id: str) -> float:
+        """Seconds for which nobody has been there and nothing has happened; 0 for one that is ready or in use."""
+        kernel = self.get_kernel(kernel_id)
+        if self._kernel_connections.get(kernel_id) or kernel_id in self._waiting():
+            return 0.0
+        if getattr(kernel, "execution_state", "starting") in ("starting", "busy"):
+            return 0.0
+        return (datetime.now(UTC) - kernel.last_activity).total_seconds()
+
+    def _pool(self) -> list[Any]:
+        """Tasks that start a kernel for nobody yet; what failed or died is left out from now on."""
+        pool: list[Any] = getattr(self, "_pools", {}).setdefault(self.parent.notebook_path_inside, [])
+        pool[:] = [task for task in pool if not task.done() or self._lives(task)]
+        return pool
+
+    def _lives(self, task: Any) -> bool:
+        return not (task.cancelled() or task.exception()) and task.result()["kernel_id"] in self
+
+    def _waiting(self) -> set[str]:
+        """Kernels in the pool, as far as they have been started."""
+        if not hasattr(self, "_pools"):
+            return set()
+        return {task.result()["kernel_id"] for task in self._pool() if task.done()}
+
+    def tend(self) -> None:
+        """Start what is missing, no more at a time than there are cores. To be called every second or so."""
+        pool = self._pool()
+        starting = sum(not self._is_warm(task) for task in pool)
+        begun = sum(not task.done() for task in pool)
+        wanted = min(
+            self.ready - len(pool), self.seats - self.taken - begun, max(1, (os.cpu_count() or 2) - 1) - starting
+        )
+        if wanted > 0:
+            self.kernel_pools_config = {"default": {"pool_size": len(pool) + wanted}}
+            self.fill_if_needed(delay=0, notebook_name=self.parent.notebook_path_inside)
+            self.kernel_pools_config = {"default": {"pool_size": 0}}
+
+    def _is_warm(self, task: Any) -> bool:
+        """Whether its notebook has come to the line where it waits for a visitor, or to its end."""
+        if not task.done():
+            return False
+        found = task.result()
+        return found["kernel_id"] in RequestInfoSocketHandler._waiters or found["task"].done()
