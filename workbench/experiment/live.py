@@ -200,7 +200,8 @@ class Live:
                 for value in question.answers(asked, progress):
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
             assert value is not None
-            self._remember(key, value)
+            if getattr(question, "kept", True):
+                self._remember(key, value)
             self._notify(reports.Answered(recipe, Answer(question, value, final=True)))
 
         self._worker.submit(f"{_ASK}{question.kind}", job, rank=getattr(question, "rank", 1))

@@ -115,7 +115,12 @@ class Engine:
         """(name, bytes) of the artifact, once the recipe is measured."""
         recipe = self._state.recipe
         data = None if recipe is None else self._live.file_of(recipe)
-        return None if data is None else (f"{plain(recipe.network)}-{plain(recipe.dataset)}-{recipe.key[:8]}.wbz", data)
+        return None if data is None else (f"{self.stem()}.wbz", data)
+
+    def stem(self) -> str:
+        """What the names of files of the recipe begin with."""
+        recipe = self._wanted()
+        return f"{plain(recipe.network)}-{plain(recipe.dataset)}-{recipe.key[:8]}"
 
     def close(self) -> None:
         """Stop for good."""

@@ -63,7 +63,9 @@ class Asked:
 
 
 class Question(Protocol):
-    """Hashable: an answer is remembered by its question. One that takes minutes sets `rank` to 2: others go first."""
+    """Hashable: an answer is remembered by its question. One that takes minutes sets `rank` to 2: others go first.
+    One whose answer is large sets `kept` to False: it is found anew when somebody asks again.
+    """
 
     kind: ClassVar[str]
     """Its place on the page and its lane in the worker."""

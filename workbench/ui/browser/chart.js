@@ -1,5 +1,7 @@
 // One chart: draws the figure it is given, as wide as its container, and reports which point was clicked.
 const MOST_ROWS = 500;
+const LEAST_PX = 420; // narrower than this, labels cover each other: the chart scrolls in its own place instead
+const LEAST_BESIDE_PX = 640; // the same for several plots in one chart
 
 async function library() {
   for (let i = 0; i < 3000 && !globalThis.__workbenchPlotly; i++) await new Promise((done) => setTimeout(done, 20));
@@ -24,6 +26,11 @@ function wordsOf({ data, layout }) {
   const { title = {}, annotations = [] } = layout;
   const instead = data.length ? [] : annotations.map((each) => each.text);
   return [title.text, title.subtitle?.text, ...instead].map(plain).filter(Boolean).join(". ");
+}
+
+function roomFor(layout, width) {
+  const plots = Object.keys(layout).filter((name) => name.startsWith("xaxis")).length;
+  return Math.max(width, plots > 1 ? LEAST_BESIDE_PX : LEAST_PX);
 }
 
 function cells(kind, values) {
@@ -67,6 +74,7 @@ export default {
     el.setAttribute("role", "figure");
     el.setAttribute("aria-label", model.get("label"));
     const box = el.appendChild(document.createElement("div"));
+    box.className = "wb-drawing";
     box.setAttribute("role", "img");
     const retell = tableOf(model, el);
     const Plotly = await library();
@@ -82,7 +90,7 @@ export default {
       const { data, layout } = JSON.parse(themed(text));
       box.setAttribute("aria-label", wordsOf({ data, layout }) || model.get("label"));
       const options = { displayModeBar: false }; // its buttons are icons; a double click zooms back out
-      const react = () => Plotly.react(box, data, { ...layout, width, autosize: false }, options).then(listen);
+      const react = () => Plotly.react(box, data, { ...layout, width: roomFor(layout, width), autosize: false }, options).then(listen);
       last = last.then(react).catch((error) => console.error(error));
     };
     // Only the newest figure is drawn, and after the numbers beside it are on the screen: a drawing takes many frames.
@@ -98,6 +106,10 @@ export default {
       box.on("plotly_click", (event) => {
         const { curveNumber, pointNumber } = event.points[0];
         model.send({ kind: "click", trace: curveNumber, point: pointNumber });
+      });
+      box.on("plotly_selected", (event) => {
+        const { x, y } = event?.range || {};
+        if (x && y) model.send({ kind: "brush", x: x.slice(0, 2), y: y.slice(0, 2) });
       });
     };
     const fade = () => el.classList.toggle("wb-old", model.get("old"));
