@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from ..core.advice import WAYS, Makeup
 from ..core.compressed import layers_of
 from ..core.errors import OrderError, WorkbenchError
 from ..core.knob import Knob, knobs_of
@@ -22,6 +23,7 @@ from ..experiment.pipeline import plan
 from ..experiment.sensitivity import scannable
 from ..explain.attribution import attributions, why_not
 from ..figures.theme import percent
+from ..measure.makeup import makeup
 from ..methods import FAMILIES, method_named, method_of, methods
 from ..networks import (
     NetworkSpec,
@@ -167,6 +169,20 @@ class Choices:
             return f"{recipe.network} has no BatchNorm layer"
         return self._why_not_order(recipe.network, (*recipe.steps, default_step(method)))
 
+    def makeup(self, network: str) -> Makeup:
+        """What the network's weights and work lie in."""
+        return _makeup(self.networks[network])
+
+    def why_not_taken(self, network: str) -> dict[str, str]:
+        """Id of each way of the advisor that cannot be taken on this network -> why; words that end a sentence."""
+        refused = {}
+        for way in WAYS:
+            steps = tuple(map(default_step, way.steps))
+            off = next(filter(None, (self.methods[m].refuses(self.build(network)) for m in way.steps)), "")
+            if why := off or self._why_not_order(network, steps):
+                refused[way.id] = why
+        return refused
+
     def for_attributions(self, network: str) -> list[Group]:
         """Every way to explain an image."""
         found = [Option(name, a.title, self.why_not_explained(network, name)) for name, a in attributions().items()]
@@ -264,6 +280,11 @@ def _build(network: str) -> nn.Module:
 def _built(spec: NetworkSpec) -> nn.Module:
     """By what it is and not by its name, under which something else may be adopted."""
     return build(spec.name)
+
+
+@lru_cache(maxsize=64)
+def _makeup(spec: NetworkSpec) -> Makeup:
+    return makeup(_built(spec), spec.input_shape)
 
 
 @lru_cache(maxsize=256)

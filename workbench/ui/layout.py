@@ -13,6 +13,7 @@ from .engine import Engine
 from .history import History
 from .lesson import held
 from .panels import (
+    advisor,
     budget,
     bytes,
     compare,
@@ -65,6 +66,7 @@ def page(
         costs.NAME: ("What it cost", costs.panel(state, engine)),
         inside.NAME: ("Inside the layers", inside.panel(state, engine)),
         budget.NAME: ("Say the budget", budget.panel(state, engine)),
+        advisor.NAME: ("Ask for advice", advisor.panel(state, engine)),
         compare.NAME: ("Compare", compare.panel(state, engine)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
         train.NAME: ("Train a network", train.panel(state, engine)),

@@ -9,6 +9,7 @@ from typing import Any
 
 import traitlets as t
 
+from ..core.advice import Needs
 from ..core.errors import WorkbenchError
 from ..core.knob import Value
 from ..core.recipe import Recipe, Step, covers
@@ -78,6 +79,7 @@ class State(t.HasTraits):
     budget = t.Unicode(help="what the settings may cost, as `bytes<=30000,accuracy_drop<=0.01`, or empty")
     my_steps = t.Bool(False, help="whether settings of the chosen steps are searched, or steps too")
     trials = t.Int(20, help="of a search")
+    needs = t.Any(Needs(), help="what the person answered to the advisor's questions")
     search = t.Any(None, allow_none=True, help="the newest Search within the budget, as far as it is")
     baseline = t.Unicode(help="name of the curve that others are compared with, or empty for the first")
     comparison = t.Any(None, allow_none=True)
