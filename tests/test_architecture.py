@@ -14,6 +14,7 @@ import workbench
 
 ROOT = Path(workbench.__file__).parent
 RANK = {
+    "_idle": 0,
     "core": 0,
     "layers": 1,
     "storage": 1,

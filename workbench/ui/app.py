@@ -22,6 +22,7 @@ from .history import History
 from .layout import page
 from .link import opened
 from .state import State
+from .visited import make_nothing_for_the_page, share_of_threads, waited_for
 from .widgets import close_all
 
 DATASET, NETWORK, METHOD = "digits", "lenet5", "prune.magnitude_iter"
@@ -77,18 +78,17 @@ class App:
         return self.widget._repr_mimebundle_()
 
 
-def show(*, threads: int = 2, link: str = "") -> App:
-    """Make the app. threads: how many torch may use; many pages share a machine.
+def show(*, threads: int = 0, link: str = "") -> App:
+    """Make the app. threads: how many torch may use; 0: this page's share, since many share a machine.
 
     link: `?s=...`, what to begin with; under Voila the address of the page says it. With preheated kernels everything
     slow, the first curve included, happens before somebody asks for the page.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or share_of_threads())
     app = App().open(link or os.environ.get("QUERY_STRING", "")).start()
     if os.environ.get("VOILA_PREHEAT") == "True":
-        from voila.utils import wait_for_request
-
         app.state.choices.for_training(app.state.dataset)  # tries every network, which takes seconds the first time
-        wait_for_request()
-        app.open(os.environ.get("QUERY_STRING", ""))
+        app.open(waited_for())
+    if "VOILA_KERNEL_ID" in os.environ:
+        make_nothing_for_the_page()
     return app

@@ -192,9 +192,10 @@ class Page(Checked, anywidget.AnyWidget):
 
     _esm = BROWSER / "page.js"
     _css = BROWSER / "page.css"
-    gone = t.Unicode("Python does not answer any more. If this stays, reload the page: what was measured is kept.").tag(
-        sync=True
-    )
+    gone = t.Unicode(
+        "Python does not answer any more. If this stays, reload the page: its address has your choice, and what was "
+        "measured is kept."
+    ).tag(sync=True)
     interval_ms = t.Int(4000).tag(sync=True)
     patience_ms = t.Int(12000).tag(sync=True)
 

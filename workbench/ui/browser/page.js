@@ -25,21 +25,38 @@ function banner(el, text) {
   const box = el.appendChild(document.createElement("div"));
   box.className = "wb-banner";
   box.setAttribute("role", "alert");
-  box.textContent = text;
+  const reload = Object.assign(document.createElement("button"), { className: "wb-button", textContent: "Reload" });
+  reload.addEventListener("click", () => location.reload());
+  box.append(text, " ", reload);
   box.hidden = true;
   return box;
+}
+
+// The server says at once that a kernel has died; without its word, silence does.
+function whenDead(model, act) {
+  const kernel = model.widget_manager?.kernel;
+  const heard = (_, status) => {
+    if (["dead", "restarting", "autorestarting"].includes(status)) act();
+  };
+  kernel?.statusChanged?.connect(heard);
+  return () => kernel?.statusChanged?.disconnect(heard);
 }
 
 export default {
   render({ model, el }) {
     const gone = banner(el, model.get("gone"));
     let heard = Date.now();
+    let dead = false;
+    const forget = whenDead(model, () => {
+      dead = true;
+      gone.hidden = false;
+    });
     const hear = (message) => {
       if (message.kind === "pong") heard = Date.now();
     };
     const beat = () => {
       if (document.hidden) heard = Date.now(); // browsers slow a hidden page down
-      gone.hidden = Date.now() - heard < model.get("patience_ms");
+      gone.hidden = !dead && Date.now() - heard < model.get("patience_ms");
       try {
         model.send({ kind: "ping" });
       } catch {
@@ -57,6 +74,7 @@ export default {
     label(document);
     return () => {
       clearInterval(timer);
+      forget();
       watch.disconnect();
       model.off("msg:custom", hear);
     };
