@@ -130,9 +130,9 @@ def test_an_estimate_looks_like_one_and_is_used(app):
     app.state.budget = BUDGET
     app.live.notify(Searched(RECIPE, search()))
     assert "~29.0 kB" in text_of(app) and "an estimate so and so; within the budget" in text_of(app)
-    tiles = [x for x in inside(app.widget, w.VBox) if "wb-tile" in x._dom_classes]
-    assert ["wb-estimate" in tile._dom_classes for tile in tiles] == [False, True, False]
     uses = [x for x in inside(app.widget, w.Button) if x.description == "Use these settings"]
+    tiles = [x for x in inside(app.widget, w.VBox) if set(uses) & set(x.children)]
+    assert ["wb-estimate" in tile._dom_classes for tile in tiles] == [False, True, False]
     assert [x.disabled for x in uses] == [True, False, True]
     uses[1].click()
     assert app.state.recipe == RECIPE

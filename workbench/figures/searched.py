@@ -33,7 +33,10 @@ class Mark(NamedTuple):
 
 
 class SearchView(NamedTuple):
-    """cost: the measure along the axis; most: its limit, least: that of the accuracy, each None without one."""
+    """cost: the measure along the axis; most: its limit, least: that of the accuracy, each None without one.
+
+    sentence: what came of it; asked: the budget in words.
+    """
 
     cost: str = "bytes"
     most: float | None = None
@@ -42,6 +45,7 @@ class SearchView(NamedTuple):
     guess: Mark | None = None
     best: Mark | None = None
     sentence: str = ""
+    asked: str = ""
 
 
 def view(search: Search | None) -> SearchView:
@@ -66,6 +70,7 @@ def view(search: Search | None) -> SearchView:
         guess=guess,
         best=next((t for t in trials if best is not None and t.key == best.recipe.key), None),
         sentence=told(search),
+        asked=f"allowed: {spoken(budget)}",
     )
 
 
@@ -82,7 +87,7 @@ def figure(view: SearchView, *, dark: bool = False) -> go.Figure:
         "xaxis": {"type": "log", "title": {"text": COSTS[view.cost]}, "range": _log(low, high), **ticks},
         "yaxis": {"title": {"text": "validation accuracy"}, "tickformat": ".1%", "range": [bottom, 1.02]},
     }
-    return blank(TITLE, view.sentence, dark=dark, data=_traces(view, colours, (low, high, bottom)), layout=layout)
+    return blank(TITLE, view.asked, dark=dark, data=_traces(view, colours, (low, high, bottom)), layout=layout)
 
 
 def table(view: SearchView) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ class Field(NamedTuple):
 FIELDS = (
     Field("bytes", "Size of the file, at most (kB)", 1e3, 1e9, "30"),
     Field("accuracy_drop", "Accuracy lost, at most (points)", 0.01, 100.0, "1"),
-    Field("macs", "Computation, at most (million multiply-adds)", 1e6, 1e9, "5"),
+    Field("macs", "Multiply-adds, at most (million)", 1e6, 1e9, "5"),
 )
 
 

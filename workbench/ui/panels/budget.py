@@ -115,7 +115,8 @@ def _search(state: State, engine: Engine) -> w.VBox:
         trials.show(state.trials)
 
     watch(state, offer, "budget", "busy", "trials")
-    return w.VBox([w.Box([trials.widget]).add_class("wb-row"), w.Box([start, stop, off]).add_class("wb-buttons")])
+    many = w.Box([trials.widget], layout=w.Layout(max_width="420px"))
+    return w.VBox([many, w.Box([start, stop, off]).add_class("wb-buttons")])
 
 
 class _Answer:
@@ -162,14 +163,14 @@ def _known(state: State) -> Shown:
     place = budget.best(many)
     if place is None:
         return _nothing("nothing is measured yet")
-    return (MEASURED, *_told(budget.met(many[place]), state.budget, many[place], runs[place].recipe))
+    return (MEASURED, *_told(state, budget.met(many[place]), many[place], runs[place].recipe))
 
 
 def _estimate(state: State) -> Shown:
     made = state.search.proposal if state.search is not None else None
     if made is None:
         return _nothing("being worked out" if state.budget and state.busy else "none yet")
-    value, more, recipe = _told(made.met, state.budget, made.figures, made.recipe)
+    value, more, recipe = _told(state, made.met, made.figures, made.recipe)
     return ESTIMATE, f"~{value}", f"an estimate {made.source}; {more}", recipe
 
 
@@ -178,15 +179,16 @@ def _best(state: State) -> Shown:
     if best is None:
         return _nothing("nothing is searched yet")
     many = f"{len(state.search.trials)} of {state.search.planned} trials"
-    value, more, recipe = _told(best.met, state.budget, best.figures, best.recipe)
+    value, more, recipe = _told(state, best.met, best.figures, best.recipe)
     return MEASURED, value, f"{many}; {more}", recipe
 
 
-def _told(met: bool, budget: str, figures: dict[str, float], recipe: Recipe) -> tuple[str, str, Recipe]:
+def _told(state: State, met: bool, figures: dict[str, float], recipe: Recipe) -> tuple[str, str, Recipe]:
     head = figure.figure_text("bytes", figures["bytes"])
     rest = ", ".join(figure.figure_text(name, figures[name]) for name in ("accuracy_drop", "macs") if name in figures)
     within = "within the budget" if met else "not within the budget"
-    return head, f"{within}; {rest}; {' + '.join(step.method for step in recipe.steps)}", recipe
+    steps = " + ".join(state.choices.methods[step.method].title for step in recipe.steps)
+    return head, f"{within}; {rest}; {steps}", recipe
 
 
 def _outcome(state: State) -> str:
