@@ -228,7 +228,7 @@ def test_what_a_network_refuses_is_left_out_with_the_reason(app):
 
 
 def test_it_is_compared_with_what_was_measured_here(app):
-    assert "was not measured here at a comparable point" in text_of(app)
+    assert "What was measured is being compared." in text_of(app)
     both = {"prune": (0.95, 0.94, 0.96), "quant": (0.85, 0.8, 0.9)}
     found = replace(compared(r8=both), dataset="digits")
     app.live.notify(reports.Compared("lenet5", found))
@@ -237,3 +237,6 @@ def test_it_is_compared_with_what_was_measured_here(app):
     )
     assert "95.0 %" in text_of(app) and "94.0 % to 96.0 %" in text_of(app)
     assert measured_for(advise(Needs(), LINEAR), found).rows[0].family == "prune"
+    assert "Memory while it runs is not measured here" not in text_of(app)
+    answer(app, "What is it for?", "less memory while it runs")
+    assert "Memory while it runs is not measured here" in text_of(app)

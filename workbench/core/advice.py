@@ -34,12 +34,12 @@ QUESTIONS = (
     Question(
         "hardware",
         "Where will it run?",
-        {USUAL: "on a usual processor or graphics card", SPECIAL: "on hardware for zeros or few bits"},
+        {USUAL: "on a usual processor or GPU", SPECIAL: "on one for zeros or few bits"},
     ),
     Question(
         "training",
         "May it be trained?",
-        {NONE: "no", SOME: "yes, some epochs of recovery", SCRATCH: "yes, from scratch in one go"},
+        {NONE: "no", SOME: "yes, a few epochs", SCRATCH: "yes, from scratch in one go"},
     ),
     Question("data", "Are there labelled images?", {NONE: "no", LITTLE: "a few", ENOUGH: "enough to train with"}),
     Question(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .advice import SPEED, Advice
+from .advice import MEMORY, SPEED, Advice
 from .comparison import Comparison
 from .records import Run
 
@@ -92,6 +92,11 @@ def fewest_macs(runs: Iterable[Run], lost: float) -> Measured:
             one = Evidence(family, " + ".join(step.method for step in run.recipe.steps), macs, macs, macs)
             found[family] = min(found.get(family, one), one, key=lambda e: e.value)
     return Measured(question, False, tuple(sorted(found.values(), key=lambda e: e.value)))
+
+
+def missing(goal: str) -> str:
+    """What the goal is about and nobody measures here, as a sentence, or ""."""
+    return "Memory while it runs is not measured here; the bytes of the file stand for it." if goal == MEMORY else ""
 
 
 def verdict(advice: Advice, measured: Measured, titles: dict[str, str]) -> Verdict:

@@ -94,7 +94,11 @@ class Live:
     def baseline(self, network: str, dataset: str) -> None:
         """Measure the dense network, which every curve is compared with; Measured, at once when it is known."""
         recipe = Recipe(network, dataset)
-        self._worker.submit("baseline", lambda progress: self._measure(recipe, progress), rank=1)
+
+        def job(progress: Progress) -> None:
+            self._measure(recipe, progress)
+
+        self._worker.submit("baseline", job, rank=1)
 
     def sensitivity(self, recipe: Recipe, step: int) -> None:
         """Scan every layer with the method of one step; Sensed grows layer by layer."""

@@ -139,7 +139,7 @@ def figure(view: WaterfallView | None, *, dark: bool = False) -> go.Figure:
     }
     if view.note:
         layout["xaxis"]["domain"] = [0, BESIDE[0] - 0.05]
-        layout["annotations"] += [_heading("Accuracy after it", 1, BESIDE[0])]
+        layout["annotations"] += [{**_heading("Accuracy after it", 1, BESIDE[0]), "yshift": 10}]
     # Built at once from plain data, which takes a tenth of the time of subplots that are filled and changed.
     return blank(TITLE, view.sentence, dark=dark, height=230 + 34 * sum(rows), data=traces, layout=layout)
 

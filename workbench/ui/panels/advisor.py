@@ -8,7 +8,7 @@ from html import escape
 import ipywidgets as w
 
 from ...core.advice import QUESTIONS, Advice, Advised, Makeup, Question, advise
-from ...core.evidence import AGREE, DISAGREE, Measured, measured_for, verdict
+from ...core.evidence import AGREE, DISAGREE, Measured, measured_for, missing, verdict
 from ...core.families import FAMILIES, SURVEYS, Family
 from ...core.recipe import Recipe
 from ...figures.compare import named
@@ -55,13 +55,14 @@ class _Card:
     """One way with its reasons and a button that sets its steps."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._text, self._found = state, w.HTML(), None
+        self._state, self._text = state, w.HTML()
+        self._found: Advised | None = None
         self._set = w.Button(description="Set this step", tooltip="Make this the steps above, with their usual knobs")
         self._set.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._set]).add_class("wb-tile")
 
     def show(self, place: int, found: Advised | None) -> None:
-        self._found: Advised | None = found
+        self._found = found
         self.box.layout.display = "none" if found is None else ""
         if found is None:
             return
@@ -72,7 +73,7 @@ class _Card:
         titles = " + ".join(self._state.choices.methods[m].title for m in found.way.steps)
         self._text.value = (
             f'<span class="wb-what">{place}. {escape(found.way.title)}</span><span class="wb-help">{escape(titles)}; '
-            f'{_signed(found.score)} in all</span><ul class="wb-help">{reasons}</ul>'
+            f'score {_signed(found.score)}</span><ul class="wb-help">{reasons}</ul>'
         )
 
     def _take(self) -> None:
@@ -94,7 +95,7 @@ def _menu(state: State, question: Question) -> w.Box:
 
     menu.observe(guard(state, answered), "value")
     watch(state, show, "needs")
-    return w.Box([menu]).add_class("wb-knob")
+    return w.Box([menu], layout=w.Layout(flex="1 1 300px", max_width="460px")).add_class("wb-knob")
 
 
 def _made_of(network: str, made: Makeup, goal: str) -> str:
@@ -110,13 +111,19 @@ def _made_of(network: str, made: Makeup, goal: str) -> str:
 
 def _measured(state: State, advice: Advice) -> str:
     """The verdict and the rows behind it."""
+    if state.comparison is None and any(run.recipe.steps for run in state.runs.values()):
+        return f"{_head(state)}<p>What was measured is being compared.</p>"
     found = measured_for(advice, state.comparison, state.runs.values())
     said = verdict(advice, found, TITLES)
     mark = {AGREE: "wb-agree", DISAGREE: "wb-warning"}.get(said.outcome, "")
     rows = _rows(state, found)
-    head = f"<h2>Measured here, on {escape(state.network)} with {escape(state.dataset)}</h2>"
+    head, gap = _head(state), missing(advice.needs.goal)
     table = _table(("family", found.question, "95 % interval", "steps"), rows) if rows else ""
-    return f'{head}<p class="{mark}">{escape(said.sentence)}</p>{table}'
+    return f'{head}<p class="{mark}">{escape(said.sentence)} {escape(gap)}</p>{table}'
+
+
+def _head(state: State) -> str:
+    return f"<h2>Measured here, on {escape(state.network)} with {escape(state.dataset)}</h2>"
 
 
 def _rows(state: State, found: Measured) -> list[tuple[str, ...]]:

@@ -123,7 +123,8 @@ class _Answer:
     """A tile with the settings that somebody can use."""
 
     def __init__(self, state: State, title: str) -> None:
-        self._state, self._title, self._recipe = state, title, None
+        self._state, self._title = state, title
+        self._recipe: Recipe | None = None
         self._text = w.HTML()
         self._use = w.Button(description="Use these settings", tooltip=f"{title}: set the steps and knobs above")
         self._use.on_click(guard(state, lambda _button: self._take()))
