@@ -27,7 +27,12 @@ TEXT = [
     ("on-accent", "accent"),
     ("on-bad", "bad"),
 ]
-GRAPHICS = [("edge", "paper"), ("accent", "paper"), ("bad", "paper"), ("lost", "paper"), ("won", "paper")]
+GRAPHICS = [
+    ("edge", "paper"),
+    ("accent", "paper"),
+    ("bad", "paper"),
+    *((mark, "paper") for mark in ("lost", "won", "agreed")),
+]
 
 
 def colours(selector: str) -> dict[str, str]:

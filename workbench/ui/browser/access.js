@@ -88,7 +88,8 @@ function name() {
   }
   for (const group of document.querySelectorAll(".wb-app .widget-toggle-buttons")) {
     set(group, "role", "group");
-    if (group.title) set(group, "aria-label", group.title);
+    const title = group.querySelector(".widget-label")?.title; // where the tooltip of such a group goes
+    if (title) set(group, "aria-label", title);
     for (const button of group.querySelectorAll("button")) {
       set(button, "aria-pressed", String(button.classList.contains("mod-active")));
     }

@@ -50,7 +50,7 @@ class _Others:
         recipes = [_recipe_button(state, engine, kind) for kind in RECIPES]
         self._why_not, self._told = w.HTML(), w.HTML().add_class("wb-live")
         row = w.Box([w.HTML("For other programs:"), *self._buttons.values(), *recipes])
-        self.box = w.VBox([row.add_class("wb-buttons"), self._why_not, self._told])
+        self.box = w.VBox([row.add_class("wb-buttons").add_class("wb-others"), self._why_not, self._told])
         watch(state, self._offer, "run", "recipe")
         state.observe(guard(state, self._arrived), "answers")
         state.observe(guard(state, self._over), ["busy", "error", "recipe"])

@@ -39,7 +39,7 @@ ENDS = ("is the first already", "is the last already", "has to stay")
 
 def panel(state: State) -> w.VBox:
     """Names of the steps and the buttons that change them; one that makes no sense is off and says why."""
-    names = Toggle(options=[("", 0)], tooltips=["Show the knobs of this step"])
+    names = Toggle(options=[("", 0)], tooltips=["Show the knobs of this step"], tooltip="Steps")
     names.refuse = state.refuse
     names.style.button_width = "auto"
     add = _button(state, "Add step", "Let another method follow", state.add_step)
