@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.errors import WorkbenchError
 from ..core.home import home
+from ..core.label import Label
 from ..core.recipe import Recipe, from_json, to_json
 from ..core.records import Run, Sensitivity
 
@@ -75,6 +76,14 @@ class Store:
 
     def put_plan(self, recipe: Recipe, budget: str, fingerprint: str, plan: object) -> None:
         self._keep(f"search/{budget}", recipe, fingerprint, plan)
+
+    def labels(self, network: str, dataset: str) -> dict[str, Label]:
+        """What is written on the runs of this network on this data, by recipe key."""
+        query = "select key, body from record where kind='label' and network=? and dataset=?"
+        return {key: from_json(body, Label) for key, body in self._do(query, (network, dataset))}
+
+    def put_label(self, recipe: Recipe, label: Label) -> None:
+        self._keep("label", recipe, "", label)
 
     def _one(self, kind: str, key: str, fingerprint: str, record: type) -> Any:
         query = "select body from record where kind=? and key=? and fingerprint=?"

@@ -64,7 +64,8 @@ class AccuracyBytesView(NamedTuple):
     """Everything that is drawn. frontier: the points that no other beats in both bytes and accuracy.
 
     guide: the neighbours of the estimate on its own line, through which its dotted line is drawn.
-    now: one sentence on the current setting. selected: recipe key of the point with the ring.
+    now: one sentence on the current setting. selected: recipe key of the point with the ring. pinned: what the pinned
+    point is called, and the point.
     """
 
     lines: tuple[Line, ...] = ()
@@ -75,6 +76,7 @@ class AccuracyBytesView(NamedTuple):
     guide: tuple[tuple[float, float], ...] = ()
     selected: str | None = None
     now: str = ""
+    pinned: tuple[str, Point] | None = None
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -83,7 +85,8 @@ class AccuracyBytesView(NamedTuple):
 
 
 FRONTIER, DENSE, ESTIMATE, SAMPLE, SELECTED = range(5)
-"""Index of the traces that are always there; the lines follow from `FIRST_LINE` in the order of `view.lines`."""
+"""Index of the traces that are always there; the lines follow from `FIRST_LINE` in the order of `view.lines`, and after
+them the pinned point where there is one."""
 FIRST_LINE = 5
 
 
@@ -94,12 +97,14 @@ def view(
     estimate: tuple[str, Estimate] | None = None,
     sample: tuple[Accuracy, float] | None = None,
     current: str | None = None,
+    pinned: tuple[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> AccuracyBytesView:
     """What there is to draw.
 
     runs: known runs in the order in which they were made. estimate: (label of the recipe, Estimate).
     sample: (Accuracy so far, bytes estimated). current: key of the recipe that the knobs stand for.
+    pinned: (key, what it is called) of the run that others are held against.
     titles: method id -> name for the legend.
     """
     dense = dense or next((run for run in runs if not run.recipe.steps), None)
@@ -117,6 +122,7 @@ def view(
         frontier=_best([(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)),
         guide=() if guess is None else _guide(guess, lines, estimate[0] if estimate else ""),
         selected=current if here or at_dense else None,
+        pinned=_pinned(pinned, [p for line in lines for p in line.points] + ([base] if base else [])),
         now=_now(here or at_dense, partial, guess, bool(lines)),
     )
 
@@ -142,6 +148,8 @@ def recipe_at(view: AccuracyBytesView, trace: int, point: int) -> str | None:
     if trace == DENSE and view.dense is not None:
         return view.dense.key
     line = trace - FIRST_LINE
+    if line == len(view.lines) and view.pinned is not None:
+        return view.pinned[1].key
     if 0 <= line < len(view.lines) and 0 <= point < len(view.lines[line].points):
         return view.lines[line].points[point].key
     return None
@@ -160,6 +168,7 @@ def figure(view: AccuracyBytesView, *, dark: bool = False) -> go.Figure:
         _sample(view, colours.ink),
         _selected(view, colours.ink),
         *(_curve(line, style) for line, style in zip(view.lines, own, strict=True)),
+        *([_pin(*view.pinned, colours.ink)] if view.pinned else []),
     ]
     low, high = extent(view)
     at, labels = bytes_ticks(low, high)
@@ -305,6 +314,27 @@ def _curve(line: Line, style: Style) -> Trace:
         "mode": "lines+markers",
         "line": {"dash": style.dash, "width": 2},
         "marker": {"symbol": style.marker, "size": 9, "color": style.colour},
+    }
+
+
+def _pinned(pinned: tuple[str, str] | None, known: Sequence[Point]) -> tuple[str, Point] | None:
+    found = next((p for p in known if pinned is not None and p.key == pinned[0]), None)
+    return None if found is None or pinned is None else (pinned[1], found)
+
+
+def _pin(name: str, point: Point, colour: str) -> Trace:
+    return {
+        "type": "scatter",
+        "name": f"pinned: {name}",
+        "x": [point.file_bytes],
+        "y": [point.accuracy],
+        "mode": "markers+text",
+        "marker": {"symbol": "star-square-open", "size": 16, "color": colour, "line": {"width": 2}},
+        "text": [name],
+        "textposition": "top center",
+        "hovertext": ["<br>".join(point.details)],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "zorder": 7,
     }
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
+from ..experiment.labels import Labels
 from ..experiment.live import Live
 from ..experiment.store import Store
 from ..train.home import Plan
@@ -40,12 +41,13 @@ class App:
         recipe: Recipe | None = None,
     ) -> None:
         self.state = State(choices or installed())
+        self.labels = Labels()
         self.live = live(Events(self.state)) if live else self._live()
         self.engine = Engine(self.state, self.live, timer)
         self.state.choose(recipe or Recipe(NETWORK, DATASET, (default_step(METHOD),)))
         self.state.plan = Plan.usual(self.state.network, self.state.dataset)
         self.history = History(self.state)
-        self.widget = page(self.state, self.engine, self.history, timer)
+        self.widget = page(self.state, self.engine, self.history, self.labels, timer)
         self.history.begin()
 
     def start(self) -> App:
@@ -71,7 +73,7 @@ class App:
         except WorkbenchError as error:
             self.state.error = str(error)
             return Live(Events(self.state))
-        self.state.error = store.notice
+        self.state.error, self.labels = store.notice, Labels(store)
         return Live(Events(self.state), store)
 
     def _repr_mimebundle_(self, **_how: Any) -> Any:

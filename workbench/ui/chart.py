@@ -17,6 +17,7 @@ from ..figures.theme import darkened
 from .widgets import BROWSER, Checked
 
 Point = int | tuple[int, int]
+_FAR = 1e12
 _OPENS, _CLOSES = '"use strict";var Plotly=', "window.Plotly = Plotly;"
 
 
@@ -45,7 +46,9 @@ class Chart(Checked, anywidget.AnyWidget):
     """Shows a plotly figure as wide as its container. label: says what it shows to who cannot see it.
 
     `clicked(trace, point)` is called with indices into the figure's traces and their points; a heat map's point is
-    (row, column). They come from the browser, so that look-ups must expect indices that do not exist.
+    (row, column). `brushed((left, right), (low, high))` is called with a box that was drawn, in the figure's own
+    coordinates, where its drag mode is to select. All of it comes from the browser, so that look-ups must expect
+    indices that do not exist.
     """
 
     _esm = BROWSER / "chart.js"
@@ -57,6 +60,7 @@ class Chart(Checked, anywidget.AnyWidget):
     def __init__(self, label: str) -> None:
         super().__init__(label=label)
         self.clicked: Callable[[int, Point], None] | None = None
+        self.brushed: Callable[[tuple[float, float], tuple[float, float]], None] | None = None
         self.on_msg(self._hear)
 
     def show(self, figure: go.Figure, *, keep: str = "", rows: Sequence[dict[str, str]] = ()) -> None:
@@ -70,11 +74,26 @@ class Chart(Checked, anywidget.AnyWidget):
             self.figure, self.rows, self.old = figure.to_json(), list(rows), False
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
-        if not isinstance(content, dict) or content.get("kind") != "click" or self.clicked is None:
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "brush" and self.brushed is not None:
+            x, y = _ends(content.get("x")), _ends(content.get("y"))
+            if x is not None and y is not None:
+                self.brushed(x, y)
+        if content.get("kind") != "click" or self.clicked is None:
             return
         trace, point = _index(content.get("trace")), _point(content.get("point"))
         if trace is not None and point is not None:
             self.clicked(trace, point)
+
+
+def _ends(value: object) -> tuple[float, float] | None:
+    """Two finite numbers."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < _FAR for x in value):
+        return None
+    return float(value[0]), float(value[1])
 
 
 def _point(value: object) -> Point | None:

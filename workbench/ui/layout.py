@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets as w
 
+from ..experiment.labels import Labels
 from . import access
 from .chart import PlotlyBundle
 from .debounce import Timer
@@ -24,6 +25,7 @@ from .panels import (
     export,
     filters,
     headline,
+    history,
     inside,
     knobs,
     layers,
@@ -48,7 +50,11 @@ below follow. Everything marked “measured” comes from a file that was writte
 
 
 def page(
-    state: State, engine: Engine, history: History, timer: Callable[[float, Callable[[], None]], Timer] | None = None
+    state: State,
+    engine: Engine,
+    past: History,
+    labels: Labels,
+    timer: Callable[[float, Callable[[], None]], Timer] | None = None,
 ) -> w.VBox:
     """Everything that is on the page."""
     side = w.VBox([held(state, "steps", steps.panel(state)), knobs.panel(state)]).add_class("wb-side")
@@ -68,12 +74,13 @@ def page(
         budget.NAME: ("Say the budget", budget.panel(state, engine)),
         advisor.NAME: ("Ask for advice", advisor.panel(state, engine)),
         compare.NAME: ("Compare", compare.panel(state, engine)),
+        history.NAME: ("History", history.panel(state, labels)),
         explain.NAME: ("What the network looks at", explain.panel(state, engine)),
         train.NAME: ("Train a network", train.panel(state, engine)),
     }
     main = w.Box([side, wide]).add_class("wb-main")
     share = link.panel(state, {name: title for name, (title, _) in views.items()}, timer)
-    top = w.Box([undo.panel(state, history), share]).add_class("wb-top")
+    top = w.Box([undo.panel(state, past), share]).add_class("wb-top")
     parts = [
         *access.parts(state),
         Page(),

@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..core.records import Accuracy, Estimate, Measurement, Run
-from ..figures.theme import bytes_text, percent
+from ..figures.theme import bytes_text, percent, points
 from .state import State
 
 EMPTY, ESTIMATE, SAMPLE, MEASURED = "empty", "estimate", "sample", "measured"
 
 
 class Tile(NamedTuple):
-    """One number. look: one of EMPTY, ESTIMATE, SAMPLE, MEASURED; what: the same in words."""
+    """One number. look: one of EMPTY, ESTIMATE, SAMPLE, MEASURED; what: the same in words.
+
+    against: how it differs from the pinned run, or empty.
+    """
 
     title: str
     look: str
     value: str
     what: str
     more: tuple[str, ...] = ()
+    against: str = ""
 
 
 def tiles(state: State) -> list[Tile]:
-    """Accuracy, file size, ratio, multiply-adds, time: the best that is known of the recipe now."""
+    """Accuracy, file size, ratio, multiply-adds, time: the best that is known, and how the pinned run differs."""
+    return [tile._replace(against=text) for tile, text in zip(_tiles(state), against(state), strict=True)]
+
+
+def against(state: State) -> tuple[str, ...]:
+    """For each tile, the difference to the pinned run where both are known, or ""."""
+    reference, run = state.reference, state.run
+    if reference is None or (run is not None and run.recipe.key == state.pinned):
+        return ("",) * len(TITLES)
+    then = reference.measurement
+    if run is None:
+        right, size = _known(state)
+        texts = (_changed(right, then.accuracy.accuracy, points), _changed(size, then.file_bytes, _bytes), "", "", "")
+        return tuple(f"~{text} than pinned" if text else "" for text in texts)
+    now = run.measurement
+    times = (now.latency.median_ms, then.latency.median_ms) if now.latency and then.latency else (None, 0.0)
+    texts = (
+        _changed(now.accuracy.accuracy, then.accuracy.accuracy, points),
+        _changed(now.file_bytes, then.file_bytes, _bytes),
+        "",
+        _changed(now.macs, then.macs, _count),
+        _changed(*times, lambda ms: f"{ms:+.2f} ms".replace("-", "−")),
+    )
+    return tuple(f"{text} than pinned" if text else "" for text in texts)
+
+
+def _known(state: State) -> tuple[float | None, float | None]:
+    """Accuracy and bytes before the measurement is done."""
+    if state.sample is not None:
+        return state.sample[0].accuracy, state.sample[1]
+    return (state.estimate.accuracy, state.estimate.file_bytes) if state.estimate is not None else (None, None)
+
+
+def _changed(now: float | None, then: float, text: Callable[[float], str]) -> str:
+    return "" if now is None else text(now - then)
+
+
+def _bytes(n: float) -> str:
+    return ("−" if n < 0 else "+") + bytes_text(abs(n))
+
+
+def _count(n: float) -> str:
+    return "no more and no fewer" if not n else ("−" if n < 0 else "+") + count(abs(n))
+
+
+def _tiles(state: State) -> list[Tile]:
     dense = state.dense.measurement if state.dense else None
     if state.run is not None:
         return _measured(state.run.measurement, dense)

@@ -11,7 +11,7 @@ async function toClipboard(text, shown) {
 
 // In a notebook the address is not the page's: there the link is what comes behind the address of the app.
 function whole(link) {
-  return link && !document.querySelector(".jp-LabShell") ? location.origin + location.pathname + link : link;
+  return link && !document.querySelector(".jp-NotebookPanel") ? location.origin + location.pathname + link : link;
 }
 
 export default {

@@ -10,7 +10,7 @@ function asked(event) {
 
 function ours(target) {
   // In a notebook the keys belong to its cells unless something of this page has the focus.
-  return document.querySelector(".jp-LabShell") ? Boolean(target.closest?.(".wb-app")) : true;
+  return document.querySelector(".jp-NotebookPanel") ? Boolean(target.closest?.(".wb-app")) : true;
 }
 
 export default {

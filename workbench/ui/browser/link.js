@@ -3,7 +3,7 @@ const EVERY_MS = 400; // browsers refuse more than about a hundred changes in ha
 
 export default {
   render({ model }) {
-    if (document.querySelector(".jp-LabShell")) return undefined; // the address is the notebook's
+    if (document.querySelector(".jp-NotebookPanel")) return undefined; // the address is the notebook's
     let due = 0;
     const write = () => {
       due = 0;

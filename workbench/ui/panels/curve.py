@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as w
 
+from ...core.label import Label
 from ...figures import accuracy_bytes as figure
 from ..chart import Chart, Point
 from ..engine import Engine
@@ -34,18 +35,24 @@ def panel(state: State, engine: Engine) -> w.VBox:
             estimate=None if state.estimate is None or state.run else (_label(state), state.estimate),
             sample=state.sample,
             current=state.recipe.key if state.recipe else None,
+            pinned=(state.pinned, _pin_name(state)) if state.pinned else None,
             titles=titles,
         )
         if view != before or not chart.figure:
             chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}", rows=figure.table(view))
 
-    watch(state, show, "runs", "run", "estimate", "sample")
+    watch(state, show, "runs", "run", "estimate", "sample", "pinned", "labels")
     more = w.Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")
     more.on_click(guard(state, lambda _button: engine.fill()))
     hint = w.HTML(
         '<span class="wb-help">Click a point to set the knobs that made it. Point at it for its numbers.</span>'
     )
     return w.VBox([chart, w.Box([more, hint]).add_class("wb-buttons")])
+
+
+def _pin_name(state: State) -> str:
+    label: Label = state.labels.get(state.pinned, Label())
+    return label.name or "reference"
 
 
 def _label(state: State) -> str:

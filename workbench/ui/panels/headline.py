@@ -22,13 +22,14 @@ def panel(state: State) -> w.VBox:
     def say() -> None:
         problem.value = escape(state.problem)
 
-    watch(state, show, "estimate", "sample", "run", "runs", "report")
+    watch(state, show, "estimate", "sample", "run", "runs", "report", "pinned")
     watch(state, say, "problem")
     return w.VBox([numbers, tested, problem])
 
 
 def _tile(tile: Tile) -> str:
     more = "".join(f'<span class="wb-help">{escape(line)}</span>' for line in tile.more if line)
+    more += f'<span class="wb-against">{escape(tile.against)}</span>' if tile.against else ""
     return (
         f'<div class="wb-tile wb-{tile.look}"><span>{tile.title}</span><b>{escape(tile.value)}</b>'
         f'<span class="wb-what">{escape(tile.what)}</span>{more}</div>'

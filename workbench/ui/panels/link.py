@@ -40,12 +40,13 @@ def panel(
     soon = Debounce(guard(state, write), STILL_S, timer)
     state.observe(guard(state, lambda _change: soon()), [*CHOSEN, "locked", "hidden", "reason"])
     guard(state, write)()
-    row = w.Box([link, recipe]).add_class("wb-export")
-    return w.VBox([address, row, _lesson(state, views)])
+    unfold, lesson = _lesson(state, views)
+    row = w.Box([link, recipe, unfold]).add_class("wb-buttons")
+    return w.VBox([address, row, lesson]).add_class("wb-share")
 
 
-def _lesson(state: State, views: dict[str, str]) -> w.VBox:
-    """The teacher's table; in a lesson, one line that says that it is one."""
+def _lesson(state: State, views: dict[str, str]) -> tuple[w.Button, w.VBox]:
+    """A button that unfolds the teacher's table, and the table; in a lesson, one line that says that it is one."""
     ticks: dict[str, set[str]] = {"locked": set(), "hidden": set()}
     copy = CopyButton(label="Copy lesson link", is_link=True)
     reason = Line(placeholder="because we look at one thing at a time", description="Reason", continuous_update=False)
@@ -66,7 +67,6 @@ def _lesson(state: State, views: dict[str, str]) -> w.VBox:
 
     sheet = w.VBox([w.HTML(f"<p>{LESSON}</p>"), table, reason, copy])
     unfold, notice = w.Button(tooltip="For teachers: a link that opens this page with controls off"), w.HTML()
-    folded = w.VBox([unfold, sheet])
 
     def fold(away: bool) -> None:
         sheet.layout.display = "none" if away else ""
@@ -74,7 +74,7 @@ def _lesson(state: State, views: dict[str, str]) -> w.VBox:
 
     def tell() -> None:
         lesson = bool(state.locked or state.hidden)
-        folded.layout.display = "none" if lesson else ""
+        unfold.layout.display = "none" if lesson else ""
         notice.value = escape(_told(state)) if lesson else ""
 
     reason.observe(guard(state, lambda _change: show()), "value")
@@ -82,7 +82,7 @@ def _lesson(state: State, views: dict[str, str]) -> w.VBox:
     fold(True)
     watch(state, show, *CHOSEN)
     watch(state, tell, "locked", "hidden", "reason")
-    return w.VBox([notice.add_class("wb-live"), folded]).add_class("wb-lesson")
+    return unfold, w.VBox([notice.add_class("wb-live"), sheet]).add_class("wb-lesson")
 
 
 def _names(state: State, views: dict[str, str]) -> list[str]:
