@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..core.budget import parse_budget
 from ..core.errors import Cancelled
@@ -149,10 +150,7 @@ class Live:
         self._worker.submit("search", job, rank=3)
 
     def propose(self, recipe: Recipe, budget: str) -> None:
-        """Work out settings within a budget without any trial; Searched comes once, and all of it is an estimate.
-
-        The steps and errors are those of `search`, which begins with this.
-        """
+        """The estimate that `search` begins with, and no trial; Searched comes once. Errors as for `search`."""
         wanted = parse_budget(budget)
 
         def job(progress: Progress) -> None:
@@ -194,13 +192,9 @@ class Live:
             self._known_of(subject)  # other weights under the same name: what was made of the old ones goes
             key = "" if question.dense else recipe.key, subject.fingerprint, question
             if (value := self._answers.get(key)) is None:
-                asked = Asked(
-                    subject,
-                    recipe,
-                    lambda part: self._made(recipe, subject, part).model,
-                    lambda: self.file_of(recipe),
-                    lambda part: self._made(recipe, subject, part).trail,
-                )
+                made = partial(self._made, recipe, subject)
+                file, walk = partial(self.file_of, recipe), (lambda part: made(part).trail)
+                asked = Asked(subject, recipe, lambda part: made(part).model, file, walk)
                 for value in question.answers(asked, progress):
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
             assert value is not None
