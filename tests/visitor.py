@@ -47,24 +47,27 @@ def packed(channel: str, header: dict, content: object, buffers=(), metadata=Non
     return b"".join([n.to_bytes(8, "little") for n in (len(at), *at)] + parts)
 
 
-def unpacked(message: bytes) -> tuple[dict, dict, list[bytes]]:
-    """(header, content, buffers) of one."""
+def unpacked(message: bytes) -> tuple[dict, dict, list[bytes], str]:
+    """(header, content, buffers) of one, and the id of the message that it answers."""
     count = int.from_bytes(message[:8], "little")
     at = [int.from_bytes(message[8 * (i + 1) : 8 * (i + 2)], "little") for i in range(count)]
     parts = [message[a:b] for a, b in pairwise(at)]
-    return json.loads(parts[1]), json.loads(parts[4]), parts[5:]
+    return json.loads(parts[1]), json.loads(parts[4]), parts[5:], json.loads(parts[2]).get("msg_id", "")
 
 
-def opened(url: str, path: str, *, protocol: str | None = PROTOCOL, headers=()):
-    """A websocket."""
+def opened(url: str, path: str, *, protocol: str | None = PROTOCOL, headers=(), queue: int | None = 16):
+    """A websocket that reads on until `queue` messages wait to be taken."""
     address = f"ws://{urlsplit(url).netloc}{path}"
     names = [protocol] if protocol else None
-    waiting = {"max_size": None, "open_timeout": 60, "ping_interval": None}
+    waiting = {"max_size": None, "open_timeout": 60, "ping_interval": None, "max_queue": queue}
     return connect(address, subprotocols=names, additional_headers=dict(headers), **waiting).__enter__()
 
 
 class Visitor:
-    """One page: `states` by widget id are kept up to date by a thread of its own; `heard` are all other messages."""
+    """One page: `states` by widget id are kept up to date by a thread of its own; `heard` are all other messages.
+
+    answers: by widget id, which of our messages have changed it.
+    """
 
     def __init__(self, url: str, path: str = "/", *, headers=(), protocol: str | None = PROTOCOL) -> None:
         began = time.perf_counter()
@@ -75,6 +78,7 @@ class Visitor:
         self.kernel = KERNEL.search(self.html)[1]
         self.states: dict[str, dict] = {}
         self.heard: list[tuple[dict, dict, list[bytes]]] = []
+        self.answers: dict[str, set[str]] = {}
         self.received, self.closed = 0, False
         self.changed = threading.Condition()
         self.session = uuid4().hex
@@ -93,7 +97,8 @@ class Visitor:
         self.message(comm, {"method": "request_states"})
         assert self.until(lambda: self.states, 60), "no states came"
 
-    def send(self, kind: str, content: object, *, channel="shell", buffers=(), metadata=None, **header) -> None:
+    def send(self, kind: str, content: object, *, channel="shell", buffers=(), metadata=None, **header) -> str:
+        """The message's id."""
         head = {
             "msg_id": uuid4().hex,
             "session": self.session,
@@ -104,13 +109,14 @@ class Visitor:
             **header,
         }
         self.wire.send(packed(channel, head, content, buffers, metadata))
+        return head["msg_id"]
 
-    def message(self, comm: str, data: object, buffers=()) -> None:
-        self.send("comm_msg", {"comm_id": comm, "data": data}, buffers=buffers)
+    def message(self, comm: str, data: object, buffers=()) -> str:
+        return self.send("comm_msg", {"comm_id": comm, "data": data}, buffers=buffers)
 
-    def update(self, comm: str, **traits: object) -> None:
+    def update(self, comm: str, **traits: object) -> str:
         """What a control sends when somebody moves it."""
-        self.message(comm, {"method": "update", "state": traits, "buffer_paths": []})
+        return self.message(comm, {"method": "update", "state": traits, "buffer_paths": []})
 
     def custom(self, comm: str, content: object, buffers=()) -> None:
         self.message(comm, {"method": "custom", "content": content}, buffers)
@@ -178,14 +184,18 @@ class Visitor:
             with self.changed:
                 self.changed.notify_all()
 
-    def _take(self, header: dict, content: dict, buffers: list[bytes]) -> None:
+    def _take(self, header: dict, content: dict, buffers: list[bytes], cause: str) -> None:
         data = content.get("data", {}) if header["msg_type"].startswith("comm_") else {}
         if data.get("method") == "update_states":
             self.states.update({comm: found["state"] for comm, found in data["states"].items()})
         elif header["msg_type"] == "comm_open":
             self.states[content["comm_id"]] = dict(data.get("state", {}))
+        elif header["msg_type"] == "comm_close":
+            self.states.pop(content["comm_id"], None)
+            self.heard.append((header, content, buffers))
         elif data.get("method") in ("update", "echo_update"):
             self.states.setdefault(content["comm_id"], {}).update(data["state"])
+            self.answers.setdefault(content["comm_id"], set()).add(cause)
         else:
             self.heard.append((header, content, buffers))
 

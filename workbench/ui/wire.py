@@ -18,8 +18,8 @@ CHANNELS = (b"shell", b"control")
 OUTPUTS = ("stream", "error", "display_data", "update_display_data", "execute_result", "execute_input", "debug_event")
 """What a kernel may print and a page never shows: tracebacks with paths among it. The app speaks through widgets."""
 HEADER_BYTES = 10_000
-UNREAD_BYTES = 64_000_000
-"""What is kept for a page that does not read; the first view takes a tenth of it."""
+UNREAD_BYTES = 32_000_000
+"""What is kept for a page that does not read; the first view takes a fifth of it."""
 MESSAGES_PER_S, MESSAGES_AT_ONCE = 200, 2_000
 BYTES_PER_S, BYTES_AT_ONCE = 4_000_000, 40_000_000
 REFUSED = 1008
