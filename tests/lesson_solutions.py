@@ -45,7 +45,7 @@ def centres(weights, codes, centres):
 
 
 def break_even(rows, columns):
-    return max(r for r in range(0, min(rows, columns) + 1) if r * (rows + columns) < rows * columns)
+    return max(r for r in range(min(rows, columns) + 1) if r * (rows + columns) < rows * columns)
 
 
 def truncate(weights, rank):

@@ -111,7 +111,7 @@ def _drawn(tree: ast.expr, values: Mapping[str, float]) -> str:
         return _row("<mo>−</mo>", _within(tree.operand, 2, values))
     if isinstance(tree, ast.Call):
         assert isinstance(tree.func, ast.Name)
-        return _called(tree.func.id, _drawn(tree.args[0], values))
+        return _called(tree.func.id, _flat(tree.args[0], values))
     assert isinstance(tree, ast.BinOp)
     if isinstance(tree.op, ast.Div):
         return f"<mfrac>{_drawn(tree.left, values)}{_drawn(tree.right, values)}</mfrac>"
@@ -122,6 +122,13 @@ def _drawn(tree: ast.expr, values: Mapping[str, float]) -> str:
     return _row(
         _within(tree.left, rank, values), f"<mo>{_SIGN[type(tree.op)]}</mo>", _within(tree.right, right, values)
     )
+
+
+def _flat(tree: ast.expr, values: Mapping[str, float]) -> str:
+    """With a stroke for a fraction, which would be too small to read in an exponent."""
+    if not (isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Div)):
+        return _drawn(tree, values)
+    return _row(_within(tree.left, 2, values), "<mo>/</mo>", _within(tree.right, 3, values))
 
 
 def _within(tree: ast.expr, least: int, values: Mapping[str, float]) -> str:
@@ -159,4 +166,4 @@ def _row(*parts: str) -> str:
 
 
 def _math(inside: str) -> str:
-    return f"<math>{inside}</math>"
+    return f'<math displaystyle="true">{inside}</math>'

@@ -40,29 +40,27 @@ def weights(title: str, values: Array, *, cut: float = 0.0, levels: Sequence[flo
     return drawn.update_layout(barmode="stack", bargap=0)
 
 
-def line(title: str, x: Sequence[float], y: Sequence[float], *, at: float, axes: tuple[str, str]) -> go.Figure:
-    """A curve with a mark on it at x = `at`."""
+def line(title: str, x: Sequence[float], y: Sequence[float], *, axes: tuple[str, str]) -> go.Figure:
+    """One curve. axes: what lies along each."""
     colours, drawn = paint(False), blank(title, height=340)
-    drawn.add_scatter(x=list(x), y=list(y), mode="lines", name="curve", line={"color": colours.families["prune"]})
-    here = float(np.interp(at, x, y))
-    marker = {"size": 13, "symbol": "diamond", "color": colours.families["quant"]}
-    drawn.add_scatter(x=[at], y=[here], mode="markers", name="you are here", marker=marker)
+    drawn.add_scatter(x=list(x), y=list(y), mode="lines", line={"color": colours.families["prune"]})
     drawn.update_xaxes(title_text=axes[0])
     drawn.update_yaxes(title_text=axes[1])
     return drawn
 
 
 def pictures(title: str, images: Mapping[str, Array], signed: bool = False) -> go.Figure:
-    """Grey images side by side under their names; signed ones in two colours around zero."""
+    """Grey images side by side under their names; signed ones orange above zero, blue below."""
     drawn = blank(title, height=320)
     most = max(float(np.abs(image).max()) for image in images.values()) or 1.0
-    wide = 1 / len(images)
+    wide, hues = 1 / len(images), paint(False).families
+    both = [[0, hues["prune"]], [0.5, paint(False).paper], [1, hues["quant"]]]
     for i, (name, image) in enumerate(images.items()):
         axis = "" if i == 0 else str(i + 1)
-        scale = {"colorscale": "RdBu", "zmin": -most, "zmax": most} if signed else {"colorscale": "Greys_r"}
+        scale = {"colorscale": both, "zmin": -most, "zmax": most} if signed else {"colorscale": "Greys_r"}
         drawn.add_heatmap(z=image.tolist(), xaxis=f"x{axis}", yaxis=f"y{axis}", showscale=False, hoverinfo="z", **scale)
         span = [i * wide + 0.01, (i + 1) * wide - 0.01]
-        frame = {"showticklabels": False, "ticks": "", "showgrid": False}
+        frame = {"showticklabels": False, "ticks": "", "showgrid": False, "showline": False, "zeroline": False}
         ends = [image.shape[0] - 0.5, -0.5]
         drawn.update_layout({f"xaxis{axis}": {"domain": span, "anchor": f"y{axis}", "title": name, **frame}})
         drawn.update_layout({f"yaxis{axis}": {"range": ends, "anchor": f"x{axis}", "scaleanchor": f"x{axis}", **frame}})

@@ -41,7 +41,8 @@ class Prediction(w.VBox):
         self.button.on_click(said(self._say, lambda _button: self.commit()))
         asked = w.HTML(f'<p class="wb-question"><b>Predict.</b> {escape(question)}</p>')
         held = w.VBox([guess]).add_class("wb-knob")
-        super().__init__([asked, held, self.button, self.told, self.place])
+        pressed = w.Box([self.button]).add_class("wb-buttons")
+        super().__init__([asked, held, pressed, self.told, self.place])
         self.add_class("wb-app").add_class("wb-lesson").add_class("wb-predict")
 
     @property
