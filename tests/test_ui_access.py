@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import test_figures
 import ui_fakes
+from test_ui_app import button, text_of
 from ui_fakes import made_up
 
-from workbench.experiment.reports import Measured, Sampled
+from workbench.experiment.reports import Idle, Measured, Sampled, Working
 from workbench.figures import theme
 from workbench.ui import access
 from workbench.ui.chart import Chart, PlotlyBundle
@@ -142,4 +143,30 @@ def test_what_is_spoken_says_how_well_it_is_known():
     assert access.sentence(state) == "Measured: accuracy 90.0 %, file size 50.0 kB, smaller by 34.5×. Ready."
     state.busy = True
     assert access.sentence(state).endswith("Working.")
+    made.close()
+
+
+def test_what_was_stopped_says_so_and_can_be_measured_after_all():
+    made = ui_fakes.app()
+    again = button(made, "Measure it")
+    assert again.layout.display == "none" and "stopped" not in text_of(made)
+    made.live.notify(Working("training", 0.1))
+    made.live.notify(Idle("cancelled"))
+    assert again.layout.display == "" and "stopped before it was measured" in text_of(made)
+    again.click()
+    assert made.live.asked[-1] == ("show", made.state.recipe)
+    made.live.notify(Working("training", 0.1))
+    assert again.layout.display == "none"
+    made.live.notify(Measured(made.state.recipe, made_up(made.state.recipe)))
+    made.live.notify(Idle("cancelled"))
+    assert again.layout.display == "none" and "Ready: move a slider" in text_of(made)
+    made.close()
+
+
+def test_another_choice_is_not_called_stopped():
+    made = ui_fakes.app()
+    made.live.notify(Idle("failed"))
+    assert made.state.stopped
+    made.state.turn("pruning_ratio", 0.7)
+    assert not made.state.stopped
     made.close()

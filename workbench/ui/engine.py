@@ -37,6 +37,10 @@ class Engine:
         watch(self._state, self._follow, "recipe")
         self._state.observe(guard(self._state, lambda _: self._later()), "active")
 
+    def measure(self) -> None:
+        """Measure what is chosen, once more after it was stopped."""
+        self._state.estimate = self._live.show(self._wanted())
+
     def fill(self) -> None:
         """Measure the curve over the active method's main knob."""
         recipe, step = self._wanted(), self._state.step

@@ -10,6 +10,7 @@ from ..core.records import Run
 from ..core.training import RUNNING
 from ..experiment import reports
 from ..experiment.questions import Answer
+from ..experiment.worker import DONE
 from .plans import renewed
 from .state import State
 
@@ -71,8 +72,8 @@ class Events:
                 state.plan = state.plan and renewed(state.plan)
             case reports.Working(doing, share):
                 self._working(doing, share)
-            case reports.Idle():
-                state.set({"busy": False, "doing": "", "share": None})
+            case reports.Idle(outcome):
+                state.set({"busy": False, "doing": "", "share": None, "stopped": outcome != DONE})
             case reports.Failed(sentence, details):
                 state.error, state.details = sentence, details
             case _:
@@ -109,4 +110,4 @@ class Events:
         if state.busy and doing == state.doing and now - self._drawn_at < EVERY_S:
             return
         self._drawn_at = now
-        state.busy, state.doing, state.share = True, doing, share
+        state.set({"busy": True, "doing": doing, "share": share, "stopped": False})

@@ -46,7 +46,8 @@ from .widgets import Page
 
 WELCOME = """<h1>Compression Workbench</h1>
 <p>Make a trained network smaller and see what that costs. Pick a network and a method, then move a slider: the numbers
-below follow. Everything marked “measured” comes from a file that was written and read back.</p>"""
+below follow. A dashed box is an estimate, a dotted one a sample of the images; a solid one is measured on a file that
+was written and read back. Below it all are views that look closer, and the file is yours to take along.</p>"""
 
 
 def page(

@@ -92,6 +92,7 @@ class State(t.HasTraits):
     busy = t.Bool(False)
     doing = t.Unicode()
     share = t.Any(None, allow_none=True)
+    stopped = t.Bool(False, help="the last work ended before it was done: cancelled, or failed")
     error = t.Unicode(help="the last thing that went wrong, until it is dismissed")
     details = t.Unicode(help="its traceback, for a report; never shown to visitors")
 
@@ -300,7 +301,7 @@ class State(t.HasTraits):
             self.problem = problem or ""
             self._forget_what_was_known_elsewhere()
             if recipe != self.recipe:
-                self.recipe = recipe
+                self.recipe, self.stopped = recipe, False
                 self.set(dict.fromkeys(RESULTS))
                 self.forget(*(kind for kind, question in self.asked.items() if not question.dense))
                 self._recall()

@@ -25,7 +25,18 @@ const plain = (text) => (text || "").replace(/<[^>]+>/g, " ").replace(/\s+/g, " 
 function wordsOf({ data, layout }) {
   const { title = {}, annotations = [] } = layout;
   const instead = data.length ? [] : annotations.map((each) => each.text);
-  return [title.text, title.subtitle?.text, ...instead].map(plain).filter(Boolean).join(". ");
+  return [title.text, title.subtitle?.text, ...instead].map(plain).filter(Boolean);
+}
+
+// Without anything to draw, words take the place of axes, and wrap.
+function tell(box, [title, ...sentences]) {
+  const [head, rest] = ["strong", "p"].map((kind) => document.createElement(kind));
+  head.textContent = title || "";
+  rest.textContent = sentences.join(" ");
+  box.removeAttribute("role");
+  box.removeAttribute("aria-label");
+  box.replaceChildren(head, rest);
+  box.classList.add("wb-empty-chart");
 }
 
 function roomFor(layout, width) {
@@ -75,23 +86,35 @@ export default {
     el.setAttribute("aria-label", model.get("label"));
     const box = el.appendChild(document.createElement("div"));
     box.className = "wb-drawing";
-    box.setAttribute("role", "img");
+    tell(box, [model.get("label"), "Being drawn …"]);
     const retell = tableOf(model, el);
     const Plotly = await library();
     let width = 0;
     let due = false;
     let last = Promise.resolve();
 
+    const show = (figure) => {
+      if (!figure.data.length) {
+        Plotly.purge(box);
+        delete box.dataset.listens;
+        tell(box, wordsOf(figure));
+        return count();
+      }
+      if (box.classList.contains("wb-empty-chart")) box.replaceChildren();
+      box.classList.remove("wb-empty-chart");
+      box.setAttribute("role", "img");
+      box.setAttribute("aria-label", wordsOf(figure).join(". ") || model.get("label"));
+      const layout = { ...figure.layout, width: roomFor(figure.layout, width), autosize: false };
+      const options = { displayModeBar: false }; // its buttons are icons; a double click zooms back out
+      return Plotly.react(box, figure.data, layout, options).then(listen);
+    };
     const draw = () => {
       el.setAttribute("aria-label", model.get("label"));
       const text = model.get("figure");
       width = text ? el.clientWidth : 0; // 0 while hidden: drawn as soon as it has a width again
       if (!width) return;
-      const { data, layout } = JSON.parse(themed(text));
-      box.setAttribute("aria-label", wordsOf({ data, layout }) || model.get("label"));
-      const options = { displayModeBar: false }; // its buttons are icons; a double click zooms back out
-      const react = () => Plotly.react(box, data, { ...layout, width: roomFor(layout, width), autosize: false }, options).then(listen);
-      last = last.then(react).catch((error) => console.error(error));
+      const figure = JSON.parse(themed(text));
+      last = last.then(() => show(figure)).catch((error) => console.error(error));
     };
     // Only the newest figure is drawn, and after the numbers beside it are on the screen: a drawing takes many frames.
     const soon = () => {
@@ -99,8 +122,11 @@ export default {
       due = true;
       requestAnimationFrame(() => setTimeout(() => ((due = false), draw())));
     };
-    const listen = () => {
+    const count = () => {
       el.dataset.drawn = String(1 + Number(el.dataset.drawn || 0));
+    };
+    const listen = () => {
+      count();
       if (box.dataset.listens) return;
       box.dataset.listens = "yes";
       box.on("plotly_click", (event) => {
