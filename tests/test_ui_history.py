@@ -461,13 +461,13 @@ def test_a_pinned_run_is_a_difference_in_the_headline_and_a_mark_in_the_curve(me
     pick(measured, runs()[0])
     button(measured, "Pin as reference").click()
     assert [tile.against for tile in tiles(measured.state)] == [
-        "−5.0 points than pinned",
-        "−40.0 kB than pinned",
+        "−5.0 points against the pinned run",
+        "−40.0 kB against the pinned run",
         "",
-        "no more and no fewer than pinned",
+        "as the pinned run",
         "",
     ]
-    assert "−40.0 kB than pinned" in text_of(measured)
+    assert "−40.0 kB against the pinned run" in text_of(measured)
     traces = json.loads(chart(measured, "Accuracy against file size").figure)["data"]
     assert (traces[-1]["name"], traces[-1]["x"], traces[-1]["y"]) == ("pinned: reference", [90_000], [0.95])
     assert table(measured).rows[0]["key"] == runs()[0].recipe.key, "on top"
@@ -478,7 +478,10 @@ def test_a_pinned_run_is_a_difference_in_the_headline_and_a_mark_in_the_curve(me
 def test_a_guess_is_held_against_the_pinned_run_too(measured):
     measured.state.pinned = runs()[0].recipe.key
     measured.state.turn("pruning_ratio", 0.6)
-    assert [tile.against for tile in tiles(measured.state)][:2] == ["~−4.0 points than pinned", "~−41.0 kB than pinned"]
+    assert [tile.against for tile in tiles(measured.state)][:2] == [
+        "~−4.0 points against the pinned run",
+        "~−41.0 kB against the pinned run",
+    ]
 
 
 def test_a_recipe_is_taken_over(measured):

@@ -66,7 +66,7 @@ def test_a_run_is_named_pinned_and_compared(visit):
     page.get_by_label("Name", exact=True).press("Enter")
     page.locator(".wb-runs .wb-run", has_text="the first one").wait_for()
     page.get_by_role("button", name="Pin as reference").click()
-    page.locator(".wb-tile .wb-against", has_text="than pinned").first.wait_for()
+    page.locator(".wb-tile .wb-against", has_text="the pinned run").first.wait_for()
     page.locator(".legend text", has_text="pinned: the first one").wait_for()
     page.locator(".wb-history td", has_text="file size").wait_for()
 
@@ -77,7 +77,7 @@ def test_the_link_in_the_address_bar_restores_the_page(visit, browser):
     page.wait_for_timeout(2000)
     again = visited(browser, page.url)
     stands_at(again, "pruning ratio", "0.8")
-    again.page.locator(".wb-tile .wb-against", has_text="than pinned").first.wait_for()
+    again.page.locator(".wb-tile .wb-against", has_text="the pinned run").first.wait_for()
     assert again.page.locator(".wb-runs").is_visible(), "the same view"
     assert again.page.get_by_role("button", name="Undo", exact=True).is_disabled(), "nothing was done yet"
     assert again.errors == []

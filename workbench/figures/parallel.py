@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -78,6 +79,8 @@ class ParallelView(NamedTuple):
     @property
     def sentence(self) -> str:
         """How many there are."""
+        if not self.ranges:
+            return f"{len(self.threads)} runs; drag across an axis to see only what is within"
         return f"{len(self.inside)} of {len(self.threads)} runs are within the limits"
 
 
@@ -148,8 +151,8 @@ def figure(view: ParallelView, *, dark: bool = False) -> go.Figure:
         traces.append(_trace(view, threads, style, title, width=1.5))
     for (_, what), threads in zip(view.marks, drawn[1 + len(view.groups) :], strict=True):
         traces.append(_trace(view, threads, Style(colours.ink, *_MARKS.get(what, _MARK)), what, width=3.5))
-    ends = [-0.35, len(view.axes) - 0.65]
-    axes = {"tickvals": list(range(len(view.axes))), "ticktext": [f"<b>{a.title}</b>" for a in view.axes]}
+    ends = [-0.45, len(view.axes) - 0.55]
+    axes = {"tickvals": list(range(len(view.axes))), "ticktext": [f"<b>{_narrow(a.title)}</b>" for a in view.axes]}
     layout = {
         "xaxis": {**axes, "range": ends, "side": "top", "showgrid": False, "zeroline": False, "ticks": ""},
         "yaxis": {"visible": False, "range": [-0.14, 1.12]},
@@ -191,6 +194,11 @@ _COSTS: dict[str, tuple[str, bool, Callable[[Run], float | None]]] = {
     "latency": ("time", True, lambda run: run.measurement.latency and run.measurement.latency.median_ms),
 }
 _Named = tuple[str, str, bool, Callable[[Run], float | None]]
+
+
+def _narrow(title: str) -> str:
+    """In lines that have room beside the next axis."""
+    return "<br>".join(line for part in title.split("<br>") for line in textwrap.wrap(part, 15))
 
 
 def _number(value: float) -> str:

@@ -36,32 +36,33 @@ def against(state: State) -> tuple[str, ...]:
     reference, run = state.reference, state.run
     if reference is None or (run is not None and run.recipe.key == state.pinned):
         return ("",) * len(TITLES)
-    then = reference.measurement
+    (accuracy, size), then = _known(state), reference.measurement
+    mark = "" if run is not None else "~"
+    found = [
+        _changed(accuracy, then.accuracy.accuracy, points, mark),
+        _changed(size, then.file_bytes, _bytes, mark),
+        "",
+    ]
     if run is None:
-        right, size = _known(state)
-        texts = (_changed(right, then.accuracy.accuracy, points), _changed(size, then.file_bytes, _bytes), "", "", "")
-        return tuple(f"~{text} than pinned" if text else "" for text in texts)
+        return (*found, "", "")
     now = run.measurement
     times = (now.latency.median_ms, then.latency.median_ms) if now.latency and then.latency else (None, 0.0)
-    texts = (
-        _changed(now.accuracy.accuracy, then.accuracy.accuracy, points),
-        _changed(now.file_bytes, then.file_bytes, _bytes),
-        "",
-        _changed(now.macs, then.macs, _count),
-        _changed(*times, lambda ms: f"{ms:+.2f} ms".replace("-", "−")),
-    )
-    return tuple(f"{text} than pinned" if text else "" for text in texts)
+    return (*found, _changed(now.macs, then.macs, _count), _changed(*times, _milliseconds))
 
 
 def _known(state: State) -> tuple[float | None, float | None]:
-    """Accuracy and bytes before the measurement is done."""
+    """Accuracy and bytes, as well as they are known."""
+    if state.run is not None:
+        return state.run.measurement.accuracy.accuracy, state.run.measurement.file_bytes
     if state.sample is not None:
         return state.sample[0].accuracy, state.sample[1]
     return (state.estimate.accuracy, state.estimate.file_bytes) if state.estimate is not None else (None, None)
 
 
-def _changed(now: float | None, then: float, text: Callable[[float], str]) -> str:
-    return "" if now is None else text(now - then)
+def _changed(now: float | None, then: float, text: Callable[[float], str], mark: str = "") -> str:
+    if now is None:
+        return ""
+    return "as the pinned run" if now == then else f"{mark}{text(now - then)} against the pinned run"
 
 
 def _bytes(n: float) -> str:
@@ -69,7 +70,11 @@ def _bytes(n: float) -> str:
 
 
 def _count(n: float) -> str:
-    return "no more and no fewer" if not n else ("−" if n < 0 else "+") + count(abs(n))
+    return ("−" if n < 0 else "+") + count(abs(n))
+
+
+def _milliseconds(n: float) -> str:
+    return f"{n:+.2f} ms".replace("-", "−")
 
 
 def _tiles(state: State) -> list[Tile]:

@@ -100,6 +100,5 @@ def _row(name: str, views: dict[str, str], ticks: dict[str, set[str]]) -> dict[s
 
 
 def _told(state: State) -> str:
-    said = f" {state.reason}" if state.reason else ""
-    off = ", ".join(map(titled, state.locked))
-    return f"This page is a lesson.{f' Off: {off}.' if off else ''}{said}"
+    off, why = ", ".join(map(titled, state.locked)), state.reason
+    return f"This page is a lesson. {f'Off: {off}. ' if off else ''}{why}".strip()
