@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.errors import WorkbenchError
 from .bench import Bench
-from .check import Verdict, check_function, check_steps
+from .checker import Verdict, check_function, check_steps
 from .goals import GOALS
 from .tasks import TASKS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .bench import Made
-from .check import Goal, Limit
+from .checker import Goal, Limit
 
 
 def at_most_bytes(limit: int) -> Limit:

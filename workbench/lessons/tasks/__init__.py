@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..check import Task
+from ..checker import Task
 from . import coding, deep_compression, distillation, explained, low_rank, pruning, redundant
 
 _LESSONS = (redundant, pruning, coding, low_rank, distillation, deep_compression, explained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.values import Array
-from ..check import Slip, Task
+from ..checker import Slip, Task
 from ._drawn import Rng, weights, whole
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.values import Array
-from ..check import Slip, Task
+from ..checker import Slip, Task
 from ._drawn import Rng
 
 
