@@ -18,8 +18,9 @@ from ui_fakes import choices, made_up
 from workbench.core.errors import WorkbenchError
 from workbench.core.label import Label, run_name
 from workbench.core.recipe import Recipe, Step, to_json
+from workbench.core.records import Allocation, LayerChoice
 from workbench.experiment.labels import Labels
-from workbench.experiment.reports import Measured
+from workbench.experiment.reports import Allocated, Measured
 from workbench.experiment.store import Store
 from workbench.ui import history as undoing
 from workbench.ui.choices import default_step
@@ -351,6 +352,7 @@ def lesson(locked=(), hidden=(), reason="first look, then turn") -> str:
         ("knob.pruning_ratio", lambda a: setattr(sliders(a)["pruning ratio"], "value", 0.8)),
         ("knob.pruning_ratio", lambda a: a.state.turn_at("fc1", "pruning_ratio", 0.8)),
         ("knob.pruning_ratio", lambda a: a.state.follow(made_up(Recipe("lenet5", "digits", (_at(0.9),))))),
+        ("steps", lambda a: a.state.choose(Recipe("lenet5", "digits", (PRUNE, SHARE)))),
         ("network", lambda a: a.state.follow(made_up(Recipe("lenet5_1998", "digits", (PRUNE,))))),
     ],
 )
@@ -380,6 +382,26 @@ def test_locked_and_hidden_controls_are_marked_and_others_are_not(app):
     ) and "This page is a lesson. Off: Data, Pruning ratio." in text_of(app)
     sliders(app)["rounds"].value = 2
     assert app.state.steps[0].knobs["rounds"] == 2, "what is hidden is not locked"
+
+
+def test_a_lesson_is_left_by_opening_another_link(app):
+    app.open(lesson(locked=("network", "knob.pruning_ratio")))
+    app.open(encoded(of_state(chosen_far(State(choices())))))
+    assert app.state.error == "" and app.state.network == "lenet5_1998" and app.state.locked == ()
+
+
+def test_undo_stays_within_the_lesson(app):
+    app.open(lesson(locked=("knob.pruning_ratio",)))
+    app.state.turn("rounds", 3)
+    button(app, "Undo").click()
+    assert app.state.error == "" and app.state.steps[0].knobs["rounds"] == 1 and button(app, "Undo").disabled
+
+
+def test_what_the_worker_chose_does_not_turn_a_locked_knob(app):
+    app.open(lesson(locked=("knob.pruning_ratio",)))
+    choice = LayerChoice("fc1", 0.9, None, "it stands it")
+    app.live.notify(Allocated(app.state.recipe, 0, Allocation(app.state.steps[0], "pruning_ratio", 0.01, (choice,))))
+    assert app.state.steps[0].per_layer == {} and "locked in this lesson" in app.state.error
 
 
 def test_a_view_that_is_hidden_is_left(app):

@@ -71,7 +71,9 @@ def opened(state: State, query: str) -> bool:
         return False
     link = decoded(text)
     _check_lesson(state, link)
-    chosen_again(state, checked_snapshot(state, link.snapshot))
+    found = checked_snapshot(state, link.snapshot)
+    state.set({"locked": (), "hidden": (), "reason": ""})
+    chosen_again(state, found)
     state.set({"locked": link.locked, "hidden": link.hidden, "reason": link.reason})
     return True
 

@@ -138,7 +138,11 @@ class State(t.HasTraits):
         return found if made is not None and made == self.recipe else None
 
     def choose(self, recipe: Recipe, active: int = 0, off: tuple[int, ...] = ()) -> None:
-        """Set everything that a recipe says, with one notification for each trait. off: places switched off."""
+        """Set everything that a recipe says, with one notification for each trait. off: places switched off.
+
+        WorkbenchError when that changes what is locked in this lesson.
+        """
+        self._heed(recipe)
         with self.hold_trait_notifications():
             self.dataset, self.network, self.seed = recipe.dataset, recipe.network, recipe.seed
             self.steps, self.off = recipe.steps, off
@@ -148,7 +152,6 @@ class State(t.HasTraits):
         """Another dataset, with the first network that fits it when the present one does not."""
         fits = [n for n in self.choices.networks if not self.choices.why_not_network(n, dataset)]
         network = self.network if self.network in fits or not fits else fits[0]
-        self._heed(Recipe(network, dataset, self.steps))
         self.choose(Recipe(network, dataset, self.steps, self.seed), self.active, self.off)
 
     def pick_network(self, network: str) -> None:
@@ -166,7 +169,6 @@ class State(t.HasTraits):
         on = iter(run.recipe.steps)
         steps = tuple(x if i in self.off else next(on) for i, x in enumerate(self.steps)) if same else run.recipe.steps
         active, off = (self.active, self.off) if same else (len(steps) - 1, ())
-        self._heed(run.recipe.with_steps(*steps))
         self.choose(run.recipe.with_steps(*steps), active, off)
 
     def select_layer(self, layer: str) -> None:
@@ -236,6 +238,8 @@ class State(t.HasTraits):
             if choice.value is not None and (step.layers is None or choice.layer in step.layers):
                 own.setdefault(choice.layer, {})[made.knob] = kind(choice.value)
         steps = (*self.steps[:index], _spelled(replace(step, per_layer=own)), *self.steps[index + 1 :])
+        if why := self._why_locked(recipe.with_steps(*steps)):
+            return self.refuse(why)
         self.allocation = canonical(recipe.with_steps(*self.line._replace(steps=steps).on)), made
         self.steps = steps
 
@@ -278,8 +282,11 @@ class State(t.HasTraits):
 
     def _heed(self, wanted: Recipe) -> None:
         """WorkbenchError when `wanted` changes what is locked in this lesson."""
-        if why := why_locked(self.locked, self.reason, Recipe(self.network, self.dataset, self.steps), wanted):
+        if why := self._why_locked(wanted):
             raise WorkbenchError(why)
+
+    def _why_locked(self, wanted: Recipe) -> str:
+        return why_locked(self.locked, self.reason, Recipe(self.network, self.dataset, self.steps), wanted)
 
     def _set_line(self, line: Line) -> None:
         self._heed(Recipe(self.network, self.dataset, line.steps))
