@@ -166,9 +166,9 @@ def test_the_download_is_the_file_that_was_measured(visit, tmp_path):
 def test_the_page_tells_what_to_type(visit):
     visit.page.get_by_role("button", name="Copy as command").click()
     visit.page.get_by_role("button", name="Copy as Python").click()
-    texts = visit.page.locator(".wb-copy pre")
-    assert "prune.magnitude_iter:pruning_ratio=0.99" in texts.nth(1).inner_text()
-    assert "parse_step('prune.magnitude_iter" in texts.nth(0).inner_text()
+    shown = visit.page.locator(".wb-copy pre")
+    visit.expect(shown.filter(has_text="--step 'prune.magnitude_iter:pruning_ratio=0.99")).to_be_visible()
+    visit.expect(shown.filter(has_text="parse_step('prune.magnitude_iter")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_click_on_a_layer_selects_it_everywhere(visit):
     bar.click(force=True)
     visit.page.locator("text=▸ fc1").wait_for()
     visit.look("What was removed")
-    assert visit.page.get_by_label("Layer", exact=True).input_value() == "fc1"
+    visit.expect(visit.page.get_by_label("Layer", exact=True).locator("visible=true")).to_have_value("fc1")
     visit.page.locator(".gtitle", has_text="fc1").wait_for()
 
 

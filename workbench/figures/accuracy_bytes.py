@@ -114,12 +114,13 @@ def view(
     at_dense = base if base is not None and base.key == current else None
     guess = None if estimate is None else _guess(*estimate)
     partial = None if sample is None else _partial(*sample)
+    every = [(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)
     return AccuracyBytesView(
         lines=lines,
         dense=base,
         estimate=guess,
         sample=partial,
-        frontier=_best([(p.file_bytes, p.accuracy) for line in lines for p in line.points] + _pair(base)),
+        frontier=tuple(every[i] for i in frontier(every)),
         guide=() if guess is None else _guide(guess, lines, estimate[0] if estimate else ""),
         selected=current if here or at_dense else None,
         pinned=_pinned(pinned, [p for line in lines for p in line.points] + ([base] if base else [])),
@@ -336,10 +337,6 @@ def _pin(name: str, point: Point, colour: str) -> Trace:
         "hovertemplate": "%{hovertext}<extra></extra>",
         "zorder": 7,
     }
-
-
-def _best(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    return tuple(points[i] for i in frontier(points))
 
 
 def _dense(view: AccuracyBytesView, colour: str) -> Trace:
