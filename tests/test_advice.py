@@ -209,13 +209,13 @@ def test_the_page_advises_says_why_and_sets_the_step(app):
     answer(app, "What is it for?", "a faster network")
     assert "1. Prune whole filters" in text_of(app) and "only smaller shapes are faster." in text_of(app)
     assert "Lai et al. 2020" in text_of(app) and "Where the surveys disagree" in text_of(app)
-    button(app, "Set this step").click()
+    button(app, "Set L1 filter pruning").click()
     assert [s.method for s in app.state.steps] == ["prune.l1_filter"] and app.state.recipe is not None
 
 
 def test_several_steps_are_set_at_once(app):
     answer(app, "How much smaller?", "as much as it can be")
-    button(app, "Set these steps").click()
+    button(app, "Set Magnitude pruning + k-means weight sharing").click()
     assert [s.method for s in app.state.recipe.steps] == ["prune.magnitude_iter", "quant.kmeans_share"]
 
 

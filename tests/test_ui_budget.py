@@ -130,7 +130,7 @@ def test_an_estimate_looks_like_one_and_is_used(app):
     app.state.budget = BUDGET
     app.live.notify(Searched(RECIPE, search()))
     assert "~29.0 kB" in text_of(app) and "an estimate so and so; within the budget" in text_of(app)
-    uses = [x for x in inside(app.widget, w.Button) if x.description == "Use these settings"]
+    uses = [button(app, f"Use the {which} settings") for which in ("measured", "estimated", "searched")]
     tiles = [x for x in inside(app.widget, w.VBox) if set(uses) & set(x.children)]
     assert ["wb-estimate" in tile._dom_classes for tile in tiles] == [False, True, False]
     assert [x.disabled for x in uses] == [True, False, True]

@@ -49,7 +49,7 @@ def test_a_budget_is_answered_searched_and_stopped(visit):
     page.locator(".wb-tile", has_text="2 of 20 trials").wait_for()
     page.get_by_role("button", name="Stop the search").click()
     visit.ready()
-    page.locator(".wb-tile", has_text="Best of the search").get_by_role("button", name="Use these settings").click()
+    page.get_by_role("button", name="Use the searched settings").click()
     page.get_by_role("button", name="3. ").wait_for()
 
 
@@ -60,7 +60,7 @@ def test_advice_is_given_with_its_source_and_taken(visit):
     first = page.locator(".wb-tile:visible", has_text="1. Prune whole filters")
     first.wait_for()
     assert "Lai et al. 2020" in first.inner_text()
-    first.get_by_role("button", name="Set this step").click()
+    first.get_by_role("button", name="Set L1 filter pruning").click()
     page.get_by_role("button", name="1. L1 filter pruning").wait_for()
     page.locator("text=Where the surveys disagree").wait_for()
     assert visit.errors == []

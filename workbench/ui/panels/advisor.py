@@ -57,7 +57,7 @@ class _Card:
     def __init__(self, state: State) -> None:
         self._state, self._text = state, w.HTML()
         self._found: Advised | None = None
-        self._set = w.Button(description="Set this step", tooltip="Make this the steps above, with their usual knobs")
+        self._set = w.Button(tooltip="Make this what is done above, with the usual knobs")
         self._set.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._set]).add_class("wb-tile")
 
@@ -66,11 +66,10 @@ class _Card:
         self.box.layout.display = "none" if found is None else ""
         if found is None:
             return
-        many = len(found.way.steps) > 1
-        self._set.description = "Set these steps" if many else "Set this step"
         said = ((_signed(r.weight), escape(r.sentence), escape(r.source)) for r in found.reasons)
         reasons = "".join(f"<li>{weight}: {sentence} ({source})</li>" for weight, sentence, source in said)
         titles = " + ".join(self._state.choices.methods[m].title for m in found.way.steps)
+        self._set.description = f"Set {titles}"
         self._text.value = (
             f'<span class="wb-what">{place}. {escape(found.way.title)}</span><span class="wb-help">{escape(titles)}; '
             f'score {_signed(found.score)}</span><ul class="wb-help">{reasons}</ul>'

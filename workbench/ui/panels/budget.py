@@ -27,13 +27,15 @@ WHAT = """Say what the network may cost; a field that is empty sets no limit. Wh
 once. Then an estimate is worked out from how much each layer alone can bear, without any training: it is marked as one.
 “Search for better” measures settings, each of which becomes a point on the curve above as well."""
 STEPS = {"the best of the usual sequences of methods": False, "the steps chosen above, with their main knobs": True}
+ANSWERS = {"Best measured so far": "measured", "Estimate": "estimated", "Best of the search": "searched"}
+"""Title -> what its settings are called on the button."""
 TRIALS = Knob(20, "settings that a search measures", low=1, high=200)
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """Fields, three answers each with a button, and the search."""
-    answers = [_Answer(state, title) for title in ("Best measured so far", "Estimate", "Best of the search")]
-    chart = Chart("Every setting of the search: accuracy against what the budget limits, the allowed corner shaded")
+    answers = [_Answer(state, title, which) for title, which in ANSWERS.items()]
+    chart = Chart("Every setting of the search: accuracy against what the budget limits; the table below says the same")
     said, rows, view = w.HTML().add_class("wb-live"), w.HTML(), figure.view(None)
 
     def show() -> None:
@@ -122,11 +124,11 @@ def _search(state: State, engine: Engine) -> w.VBox:
 class _Answer:
     """A tile with the settings that somebody can use."""
 
-    def __init__(self, state: State, title: str) -> None:
+    def __init__(self, state: State, title: str, which: str) -> None:
         self._state, self._title = state, title
         self._recipe: Recipe | None = None
         self._text = w.HTML()
-        self._use = w.Button(description="Use these settings", tooltip=f"{title}: set the steps and knobs above")
+        self._use = w.Button(description=f"Use the {which} settings", tooltip="Set the steps and knobs above to these")
         self._use.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._use]).add_class("wb-tile")
         self._look = ""
