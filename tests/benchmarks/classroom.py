@@ -29,7 +29,7 @@ from visitor import Visitor, free_port, get
 from workbench.ui.serve import command, environment, notebook
 
 METHODS = ("prune.magnitude_iter", "quant.kmeans_share", "prune.l1_filter", "lowrank.tsvd")
-SLIDERS = {"pruning ratio": (0.2, 0.95), "bits (bit)": (2, 8), "rank ratio": (0.1, 0.9), "energy": (0.5, 0.99)}
+SLIDERS = {"pruning ratio": (0.2, 0.88), "bits (bit)": (2, 8), "rank share": (0.1, 0.9)}
 TILE = re.compile(r"wb-tile wb-(\w+)[^>]*>.*?<b>([^<]*)</b>", re.S)
 PATIENCE_S = 60
 
@@ -70,10 +70,13 @@ class Session:
             self.failures.append(f"working: {type(error).__name__}: {error}"[:120])
 
     def _pick(self, method: str) -> None:
-        menu = self.page.find(label="3. Method")
-        self.page.update(menu, value=method)
-        if not self.page.until(lambda: slider_of(self.page) is not None, PATIENCE_S):
-            self.failures.append(f"{method}: no slider")
+        page, numbers = self.page, tiles_in(self.page)
+        menu = page.find(label="3. Method")
+        if page.states[menu]["value"] == method:
+            return
+        message = page.update(menu, value=method)
+        if not page.until(lambda: message in page.answers.get(numbers, ()), PATIENCE_S):
+            self.failures.append(f"{method}: no estimate")
 
     def _drag(self, chance: random.Random) -> None:
         """Eight positions in half a second, then rest: the last one counts."""
@@ -98,7 +101,7 @@ class Session:
         """Until the numbers have changed because of this message, and until they are measured."""
         page, numbers = self.page, tiles_in(self.page)
         if not page.until(lambda: message in page.answers.get(numbers, ()), PATIENCE_S):
-            self.failures.append("no estimate" if not page.closed else "the connection was closed")
+            self.failures.append("the connection was closed" if page.closed else "no estimate")
             return
         self.estimates.append(time.perf_counter() - began)
         if not page.until(lambda: look_of(page)[0] in ("sample", "measured"), PATIENCE_S):
