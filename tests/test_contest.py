@@ -131,6 +131,12 @@ def test_hostile_files_are_refused_in_one_sentence(tmp_path, data, why):
     assert board.entries() == []
 
 
+def test_a_file_that_takes_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr("workbench.experiment.contest.MOST_MACS", 400_000)
+    with pytest.raises(WorkbenchError, match="at most 400,000 multiplications an image; this one takes 416,520"):
+        scored(file_of(SMALL), load_dataset("digits"))
+
+
 def test_the_largest_network_allowed_is_larger_than_those_of_the_digits():
     from workbench.networks import networks
 

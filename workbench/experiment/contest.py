@@ -23,6 +23,7 @@ from ..core.recipe import Recipe, from_json
 from ..core.records import Accuracy
 from ..data import Dataset, load_dataset
 from ..measure.accuracy import accuracy
+from ..measure.macs import total_macs
 from ..networks import networks
 from ..networks.artifact import Header, unpack_model
 from ..storage.artifact import unpack
@@ -30,6 +31,7 @@ from ..storage.artifact import unpack
 SPLIT = "test"
 MOST_DECODED = 64_000_000
 MOST_PARAMETERS = 3_000_000
+MOST_MACS = 500_000_000
 MOST_ENTRIES = 500
 _WAIT_S = 60.0
 _TABLES = (
@@ -126,7 +128,7 @@ class Board:
 def scored(data: bytes, dataset: Dataset) -> tuple[str, str, Accuracy]:
     """(network, its recipe's steps in words, accuracy on held-out images) of an entry; WorkbenchError in one sentence.
 
-    What could cost much is refused before it is done: by length, by the name of the network, by the decoded size.
+    What could cost much is refused before it is done: by length, network, decoded size, and what one image takes.
     """
     if len(data) > MOST_FILE:
         raise FileError(f"An entry has at most {MOST_FILE:,} bytes; this one has {len(data):,}.")
@@ -136,7 +138,10 @@ def scored(data: bytes, dataset: Dataset) -> tuple[str, str, Accuracy]:
         raise FileError(f"An entry is one of the small networks that come with the workbench, not {_named(header)}.")
     if tuple(header.input_shape) != tuple(dataset.input_shape) or header.classes != len(dataset.classes):
         raise FileError(f"The entry is not made for the images and classes of {dataset.name}.")
-    found = accuracy(_network(data), dataset.split(SPLIT), split=SPLIT)
+    network = _network(data)
+    if (macs := total_macs(network, dataset.input_shape)) > MOST_MACS:
+        raise FileError(f"An entry takes at most {MOST_MACS:,} multiplications an image; this one takes {macs:,}.")
+    found = accuracy(network, dataset.split(SPLIT), split=SPLIT)
     return spec.name, _steps(header), found
 
 
