@@ -99,7 +99,7 @@ def figure(view: DifferenceView, *, dark: bool = False) -> go.Figure:
             hovertext=[*(_told(pair, view.names) for pair in view.pairs), REST],
             hovertemplate="%{hovertext}<extra></extra>",
         )
-    reach = 1.35 * max(1, *map(abs, changes))
+    reach = 1.7 * max(1, *map(abs, changes))
     drawn.update_xaxes(title_text="bytes more or fewer", range=[-reach, reach], zeroline=True, zerolinewidth=2)
     drawn.update_yaxes(autorange="reversed", type="category", showgrid=False)
     return drawn.update_layout(barmode="overlay", bargap=0.3)

@@ -12,6 +12,7 @@ import traitlets as t
 from ..core.advice import Needs
 from ..core.errors import WorkbenchError
 from ..core.knob import Value
+from ..core.label import Label
 from ..core.recipe import Recipe, Step, covers
 from ..core.records import Allocation, Run
 from ..data import picture
@@ -131,6 +132,11 @@ class State(t.HasTraits):
         found: Run | None = self.runs.get(self.pinned)
         return found
 
+    def label(self, key: str) -> Label:
+        """What is written on the run of a recipe."""
+        found: Label = self.labels.get(key, Label())
+        return found
+
     @property
     def chosen(self) -> Allocation | None:
         """What was chosen from the sensitivity, while nothing has been changed since."""
@@ -239,7 +245,8 @@ class State(t.HasTraits):
                 own.setdefault(choice.layer, {})[made.knob] = kind(choice.value)
         steps = (*self.steps[:index], _spelled(replace(step, per_layer=own)), *self.steps[index + 1 :])
         if why := self._why_locked(recipe.with_steps(*steps)):
-            return self.refuse(why)
+            self.refuse(why)
+            return
         self.allocation = canonical(recipe.with_steps(*self.line._replace(steps=steps).on)), made
         self.steps = steps
 

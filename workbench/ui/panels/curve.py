@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipywidgets as w
 
-from ...core.label import Label
 from ...figures import accuracy_bytes as figure
 from ..chart import Chart, Point
 from ..engine import Engine
@@ -51,8 +50,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
 
 def _pin_name(state: State) -> str:
-    label: Label = state.labels.get(state.pinned, Label())
-    return label.name or "reference"
+    return state.label(state.pinned).name or "reference"
 
 
 def _label(state: State) -> str:

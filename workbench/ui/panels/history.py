@@ -12,13 +12,14 @@ from ...core.label import Label, run_name
 from ...core.recipe import Step
 from ...core.records import Run
 from ...experiment.labels import Labels
-from ...figures import difference, parallel
+from ...figures import parallel
 from ..chart import Chart, Point
 from ..choices import axis_of, default_step
 from ..guard import guard, watch, when_seen
 from ..runtable import RunTable
 from ..state import State
 from ..widgets import Line
+from . import difference as compared
 
 NAME = "history"
 WHAT = """Every setting that was measured of this network and data. Pick one in the table, or click its line. Drag
@@ -32,7 +33,14 @@ def panel(state: State, labels: Labels) -> w.VBox:
     """The picture, the table behind it, what can be done with the picked run, and what differs."""
     runs = _Runs(state)
     head = w.HTML(f"<p>{WHAT}</p>")
-    parts = [head, runs.chart, runs.clear, runs.table, _picked(state, labels), _compared(state)]
+    parts = [
+        head,
+        runs.chart,
+        w.Box([runs.clear]).add_class("wb-buttons"),
+        runs.table,
+        _picked(state, labels),
+        compared.panel(state, NAME),
+    ]
 
     def read() -> None:
         state.labels = labels.of(state.network, state.dataset)
@@ -43,7 +51,7 @@ def panel(state: State, labels: Labels) -> w.VBox:
 
 def title(state: State, run: Run) -> str:
     """What a run is called: its name, or else its steps."""
-    return _label(state, run.recipe.key).name or " | ".join(map(_short, run.recipe.steps)) or "dense network"
+    return state.label(run.recipe.key).name or " | ".join(map(_short, run.recipe.steps)) or "dense network"
 
 
 def _short(step: Step) -> str:
@@ -128,14 +136,14 @@ def _column(axis: parallel.Axis, ranges: dict[str, parallel.Range]) -> dict[str,
 
 def _rows(state: State, view: parallel.ParallelView) -> list[dict[str, Any]]:
     """Pinned ones first, then the newest."""
-    pinned = [thread for thread in view.inside if _label(state, thread.key).pinned]
+    pinned = [thread for thread in view.inside if state.label(thread.key).pinned]
     others = [thread for thread in reversed(view.inside) if thread not in pinned]
     return [_row(state, view, thread) for thread in (*pinned, *others)]
 
 
 def _row(state: State, view: parallel.ParallelView, thread: parallel.Thread) -> dict[str, Any]:
     marks = [dict(view.marks).get(thread.key, ""), "best of its size" if thread.best else ""]
-    marks += ["kept on top"] if _label(state, thread.key).pinned and thread.key != state.pinned else []
+    marks += ["kept on top"] if state.label(thread.key).pinned and thread.key != state.pinned else []
     cells = [axis.text(value) for axis, value in zip(view.axes, thread.values, strict=True)]
     return {
         "key": thread.key,
@@ -145,11 +153,6 @@ def _row(state: State, view: parallel.ParallelView, thread: parallel.Thread) -> 
         "cells": cells,
         "values": list(thread.values),
     }
-
-
-def _label(state: State, key: str) -> Label:
-    found: Label = state.labels.get(key, Label())
-    return found
 
 
 def _picked(state: State, labels: Labels) -> w.VBox:
@@ -170,7 +173,7 @@ def _picked(state: State, labels: Labels) -> w.VBox:
         nonlocal following
         run = state.runs.get(state.picked)
         following = True
-        name.value = _label(state, state.picked).name if run else ""
+        name.value = state.label(state.picked).name if run else ""
         following = False
         name.disabled = pin.disabled = take.disabled = run is None
         pin.description = "Unpin" if run and state.pinned == state.picked else "Pin as reference"
@@ -179,12 +182,12 @@ def _picked(state: State, labels: Labels) -> w.VBox:
     def rename(change_: dict[str, str]) -> None:
         run = state.runs.get(state.picked)
         if run is not None and not following:
-            change(run, replace(_label(state, state.picked), name=run_name(change_["new"])))
+            change(run, replace(state.label(state.picked), name=run_name(change_["new"])))
 
     def turn() -> None:
         run, pinned = state.runs[state.picked], state.pinned != state.picked
         state.pinned = state.picked if pinned else ""
-        change(run, replace(_label(state, state.picked), pinned=pinned))
+        change(run, replace(state.label(state.picked), pinned=pinned))
 
     name.observe(guard(state, rename), "value")
     pin.on_click(guard(state, lambda _button: turn()))
@@ -199,52 +202,3 @@ def _said(state: State, run: Run | None) -> str:
     if run is None:
         return f"No run is picked.{missing}"
     return f"{title(state, run)}.{missing}"
-
-
-def _compared(state: State) -> w.VBox:
-    """The picked run against the pinned one, or else against what is chosen now."""
-    view = difference.view(None, None)
-    chart = Chart("What differs between two runs, layer by layer, in bytes")
-    whole = w.HTML()
-
-    def clicked(trace: int, point: Point) -> None:
-        layer = difference.layer_at(view, trace, point) if isinstance(point, int) else None
-        if layer is not None:
-            state.select_layer(layer)
-
-    chart.clicked = guard(state, clicked)
-
-    def show() -> None:
-        nonlocal view
-        first, second = _two(state)
-        names = tuple(_called(state, run) for run in (first, second))
-        view = difference.view(first, second, names=(names[0], names[1]), selected=state.layer)
-        whole.value = _table(view)
-        chart.show(difference.figure(view), rows=difference.table(view))
-
-    when_seen(state, NAME, show, "picked", "pinned", "labels", "runs", "run", "layer")
-    return w.VBox([w.HTML("<h2>What differs</h2>"), whole, chart])
-
-
-def _two(state: State) -> tuple[Run | None, Run | None]:
-    """The reference first: what is pinned, else what is chosen; then the picked run, else what is chosen."""
-    picked, pinned, now = state.runs.get(state.picked), state.reference, state.run
-    if pinned is None or pinned is picked:
-        return now, picked if picked is not now else None
-    return pinned, picked or (now if now is not pinned else None)
-
-
-def _called(state: State, run: Run | None) -> str:
-    if run is None:
-        return ""
-    key, now = run.recipe.key, state.recipe.key if state.recipe else ""
-    named = _label(state, key).name
-    return named or ("pinned" if key == state.pinned else "chosen now" if key == now else "picked")
-
-
-def _table(view: difference.DifferenceView) -> str:
-    if not view.head:
-        return '<p class="wb-help">Pick a run that is not the one chosen now, or pin one and pick another.</p>'
-    head = "".join(f"<th>{escape(x)}</th>" for x in ("", *view.names, "difference"))
-    rows = "".join("<tr>" + "".join(f"<td>{escape(x)}</td>" for x in row) + "</tr>" for row in view.head)
-    return f'<table class="wb-table"><tr>{head}</tr>{rows}</table>'
