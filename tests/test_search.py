@@ -107,6 +107,15 @@ def test_the_strongest_value_is_found_between_measured_ones():
     assert [strongest(coded, "a", t, bits, True) for t in (0.0, 0.01, 0.09, 0.3, 0.6)] == [8, 4, 2, 2, 1]
 
 
+def test_a_layer_that_is_left_whole_alone_is_not_taken_to_bear_everything():
+    ratio = knobs_of(method_named("prune.l1_filter"))["pruning_ratio"]
+    whole = Accuracy(990, 1000, 1000, "validation", loss=0.25)
+    points = [SensitivityPoint("a", value, whole, 1, "tied to b") for value in (0.0, 0.5, 0.9)]
+    points += [SensitivityPoint("b", value, replace(whole, loss=0.25 + value), 1) for value in (0.0, 0.5, 0.9)]
+    scan = replace(drawn({}), dense=whole, points=tuple(points), layers=("a", "b"))
+    assert [strongest(scan, layer, 0.01, ratio, False) for layer in "ab"] == [0.0, 0.9]
+
+
 def test_ranges_are_those_of_the_knobs():
     def of(method: str, name: str):
         return domain(knobs_of(method_named(method))[name])

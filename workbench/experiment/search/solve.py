@@ -92,8 +92,12 @@ def strongest(scan: Sensitivity, layer: str, tolerance: float, knob: Knob, grows
 
     Between two measured values of a knob that is no whole number the loss is taken to grow evenly. Where even the
     mildest loses more, that one. grows: whether bytes grow with the knob, so that its highest value is the mildest.
+    A layer that the method leaves whole while others are dense, as one tied to them, says nothing of what it bears
+    together with them: the mildest.
     """
     points = sorted((p for p in scan.points if p.layer == layer), key=lambda p: p.value, reverse=grows)
+    if _untouched(scan, points):
+        return knob.kind(points[0].value)  # type: ignore[no-any-return]
     lost = _rising(scan, points)
     held = sum(1 for loss in lost if loss <= tolerance + _EXACT)
     if held == 0 or held == len(points) or knob.kind is int:
@@ -101,6 +105,12 @@ def strongest(scan: Sensitivity, layer: str, tolerance: float, knob: Knob, grows
     share = (tolerance - lost[held - 1]) / (lost[held] - lost[held - 1])
     a, b = points[held - 1].value, points[held].value
     return knob.kind(a + share * (b - a))  # type: ignore[no-any-return]
+
+
+def _untouched(scan: Sensitivity, points: Sequence[SensitivityPoint]) -> bool:
+    """Whether the network answers as the dense one at every value, to the last digit of its loss."""
+    dense = scan.dense.correct, scan.dense.loss
+    return scan.dense.loss is not None and all((p.accuracy.correct, p.accuracy.loss) == dense for p in points)
 
 
 def _rising(scan: Sensitivity, points: Sequence[SensitivityPoint]) -> list[float]:
