@@ -26,9 +26,7 @@ class Contest(w.VBox):
         self.told, self.table = w.HTML().add_class("wb-live"), w.HTML()
         self.hand_in.on_click(said(self._say, lambda _button: self._submit()))
         self.refresh.on_click(said(self._say, lambda _button: self.show()))
-        rule = w.HTML(
-            f"<p><b>The rule:</b> {escape(str(board.rule))} of the test images, which no lesson has shown.</p>"
-        )
+        rule = w.HTML(f"<p><b>The rule:</b> {escape(str(board.rule))}: its test images, which no lesson has shown.</p>")
         field = w.VBox([self.name]).add_class("wb-knob")
         super().__init__([rule, field, w.HBox([self.hand_in, self.refresh]), self.told, self.table])
         self.add_class("wb-app").add_class("wb-lesson")
@@ -37,7 +35,7 @@ class Contest(w.VBox):
     def show(self) -> None:
         """Who leads now."""
         leaders, count = self.board.standing(), len(self.board.entries())
-        self.table.value = f"<p>{count} files handed in so far.</p>{_rows(leaders)}" if count else "<p>No file yet.</p>"
+        self.table.value = f"<p>Handed in so far: {count}.</p>{_rows(leaders)}" if count else "<p>No file yet.</p>"
 
     def _submit(self) -> None:
         self._say("<p>Reading your file back and asking it …</p>")
@@ -65,4 +63,4 @@ def _rows(leaders: list[Entry]) -> str:
         cells = (place, e.name, bytes_text(e.file_bytes), f"{e.correct} of {e.n}", f"{e.network}: {e.steps}")
         kind = ' class="wb-board-leader"' if place == 1 else ""
         rows += f"<tr{kind}>{''.join(f'<td>{escape(str(c))}</td>' for c in cells)}</tr>"
-    return f'<table class="wb-table"><tr>{head}</tr>{rows}</table>'
+    return f'<table class="wb-table wb-board"><tr>{head}</tr>{rows}</table>'
