@@ -17,7 +17,18 @@ from workbench.figures import accuracy_bytes, attribution, filter_norms, layers,
 RNG = np.random.default_rng(0)
 MAPS = RNG.normal(size=(2, 6, 5)).astype(np.float32)
 PAIR = AttributionPair(
-    "saliency", 4, 2, 1, RNG.random((1, 6, 5), np.float32), *MAPS, 0.9, 0.25, 1, 2, similarity=Similarity(0.5, 0.4, 0.3), note="A note."
+    "saliency",
+    4,
+    2,
+    1,
+    RNG.random((1, 6, 5), np.float32),
+    *MAPS,
+    0.9,
+    0.25,
+    1,
+    2,
+    similarity=Similarity(0.5, 0.4, 0.3),
+    note="A note.",
 )
 RUNS = curve("prune.toy", "ratio", [(0.5, 194, 21_000), (0.9, 180, 5_000)])
 

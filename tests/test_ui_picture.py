@@ -106,7 +106,18 @@ def test_other_messages_do_nothing(app, message):
 def pair(label: int | None) -> AttributionPair:
     flat = np.zeros((28, 28), np.float32)
     return AttributionPair(
-        "saliency", None, label, 3, np.zeros((1, 28, 28), np.float32), flat, flat, 0.9, 0.8, 3, 7, Similarity(1.0, 1.0, 1.0)
+        "saliency",
+        None,
+        label,
+        3,
+        np.zeros((1, 28, 28), np.float32),
+        flat,
+        flat,
+        0.9,
+        0.8,
+        3,
+        7,
+        Similarity(1.0, 1.0, 1.0),
     )
 
 
