@@ -1,6 +1,6 @@
 // One chart: draws the figure it is given, as wide as its container, and reports which point was clicked.
 const MOST_ROWS = 500;
-const LEAST_PX = 500; // narrower than this, labels cover each other: the chart scrolls in its own place instead
+const LEAST_PX = 440; // narrower than this, labels cover each other: the chart scrolls in its own place instead
 const LEAST_BESIDE_PX = 640; // the same for several plots in one chart
 
 async function library() {
