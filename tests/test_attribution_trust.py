@@ -15,9 +15,9 @@ from workbench.core.records import Count
 from workbench.explain import attribution
 from workbench.explain.attribution import attribute
 from workbench.explain.faithful import STEPS, deletion, faithfulness, infidelity, insertion, sensitivity
-from workbench.explain.on_object import on_object, points_inside, shares_inside
 from workbench.explain.likeness import ssim, top_overlap
 from workbench.explain.maps import Found
+from workbench.explain.on_object import on_object, points_inside, shares_inside
 from workbench.explain.over_images import likeness
 from workbench.explain.randomised import forgotten, randomised
 

@@ -42,7 +42,7 @@ class Lasting(Counting):
     dense: ClassVar[bool] = True
 
 
-@pytest.fixture()
+@pytest.fixture
 def live():
     events: list = []
     live = Live(events.append)

@@ -54,15 +54,15 @@ def test_there_is_no_third_place_for_two(two):
 @pytest.mark.parametrize(
     ("kernel", "pages", "makes_place"),
     [
-        (Idle(room.LEFT_S + 5), 0, True),
-        (Idle(room.LEFT_S + 5), 1, False),
-        (Idle(room.LEFT_S - 5), 0, False),
-        (Idle(room.LEFT_S + 5, "busy"), 0, False),
-        (Idle(room.LEFT_S + 5, "starting"), 0, False),
+        ((room.LEFT_S + 5,), 0, True),
+        ((room.LEFT_S + 5,), 1, False),
+        ((room.LEFT_S - 5,), 0, False),
+        ((room.LEFT_S + 5, "busy"), 0, False),
+        ((room.LEFT_S + 5, "starting"), 0, False),
     ],
 )
 def test_only_who_has_left_makes_place(two, kernel, pages, makes_place):
-    two._kernels.update(a=kernel, b=Idle(0))
+    two._kernels.update(a=Idle(*kernel), b=Idle(0))
     two._kernel_connections.update(a=pages, b=1)
     if makes_place:
         assert asyncio.run(two.start_kernel()) in two and "a" not in two and "b" in two

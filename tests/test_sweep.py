@@ -401,7 +401,7 @@ def test_the_exit_status_tells_of_failed_points_and_everything_is_known_the_seco
 CODE = """
 from torch import nn
 
-def make():
+def swept():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.ReLU(), nn.Linear(12, 10))
 """
 
@@ -409,10 +409,10 @@ def make():
 def test_a_network_in_a_file_is_known_to_worker_processes(tmp_path, capsys, monkeypatch):
     (tmp_path / "net.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
-    words = ["sweep", "--network", "net.py:make", "--dataset", DATA, "--method", SHARE, "--axis", "bits=4"]
+    words = ["sweep", "--network", "net.py:swept", "--dataset", DATA, "--method", SHARE, "--axis", "bits=4"]
     assert main([*words, "--workers", "1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["points"][0]["recipe"]["network"] == "own/make"
+    assert document["points"][0]["recipe"]["network"] == "own/swept"
     assert document["computed"] == 1
 
 

@@ -70,7 +70,7 @@ def test_every_layers_value_is_chosen_from_the_sensitivity(visit):
 def test_everything_is_cleared(visit):
     visit.page.get_by_role("button", name="Clear all own values").click()
     visit.page.locator(".wb-allocation table").wait_for(state="detached")
-    assert not visit.page.get_by_label("own pruning ratio at fc1").is_checked()
+    visit.expect(visit.page.get_by_label("own pruning ratio at fc1")).not_to_be_checked()
 
 
 def test_a_recovery_is_offered_or_says_why_not(visit):

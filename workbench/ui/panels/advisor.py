@@ -57,7 +57,7 @@ class _Card:
     def __init__(self, state: State) -> None:
         self._state, self._text = state, w.HTML()
         self._found: Advised | None = None
-        self._set = w.Button(tooltip="Make this what is done above, with the usual knobs")
+        self._set = w.Button(description="Set these steps", tooltip="Do this above, with the usual knobs")
         self._set.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._set]).add_class("wb-tile")
 
