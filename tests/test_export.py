@@ -33,8 +33,8 @@ from workbench.networks import adopt
 from workbench.networks.artifact import pack_model, unpack_model
 from workbench.train.recovery import fitter
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+onnx = pytest.importorskip("onnx", reason="needs the extra: compression-workbench[onnx]")
+ort = pytest.importorskip("onnxruntime", reason="needs the extra: compression-workbench[onnx]")
 from onnx import numpy_helper  # noqa: E402
 
 NETWORK, DATA = "lenet5_1998", "digits"

@@ -139,7 +139,7 @@ def test_no_text_ends_in_anything_but_a_sentence(text):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """One small network in every kind of file that knows its recipe."""
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime", reason="needs the extra: compression-workbench[onnx]")
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "asked.yaml").write_text(WRITTEN)
     assert main(["compress", "--recipe", str(folder / "asked.yaml"), "-o", str(folder / "x.wbz"), "--json"]) == 0

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-pytest.importorskip("optuna")
+pytest.importorskip("optuna", reason="needs the extra: compression-workbench[search]")
 
 from workbench.cli import main
 from workbench.core.budget import parse_budget

@@ -215,7 +215,7 @@ def test_an_estimate_needs_no_optuna_and_no_trial(monkeypatch):
 
 
 def test_the_worker_proposes_searches_and_stops():
-    pytest.importorskip("optuna")
+    pytest.importorskip("optuna", reason="needs the extra: compression-workbench[search]")
     events: list = []
     live = Live(events.append)
     recipe = space.loosened(Recipe("lenet5_1998", "digits", (SHARE,)))

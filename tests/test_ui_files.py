@@ -134,7 +134,7 @@ def asked(data) -> Asked:
 )
 def test_every_kind_is_made_of_the_measured_file(kind, start):
     if kind.startswith("onnx"):
-        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxruntime", reason="needs the extra: compression-workbench[onnx]")
     result = measured()
     made = last(FileQuestion(kind, result.run).answers(asked(result.data), Progress()))
     assert made.kind == kind and made.data.startswith(start) and len(made.data) > 10_000 and made.said

@@ -43,7 +43,7 @@ def test_safetensors_holds_the_network(visit, tmp_path):
 
 
 def test_onnx_answers_as_torch_does(visit, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra: compression-workbench[onnx]")
     path = fetched(visit, "ONNX", tmp_path)
     assert onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_outputs()[0].name == "scores"
     visit.page.locator(".wb-others ~ .wb-live", has_text="the same answers as torch to all 360").wait_for()

@@ -10,7 +10,7 @@ from ..core.units import fate_of
 from ..experiment.questions.criterion import CriterionQuestion
 from ..experiment.questions.unit import UnitQuestion
 from ..figures import criterion_truth, unit_card, unit_classes, unit_examples
-from ..methods.prune._criteria import CRITERIA
+from ..methods.prune._criteria import criterion_titled
 from . import page as html
 from .page import Section
 from .teller import Teller, drawn
@@ -22,7 +22,7 @@ A point to the lower left went for good reason; one to the upper left should hav
 def units(teller: Teller) -> Iterator[Section]:
     """The criterion against the truth, and up to three cards; nothing where no filters or neurons were removed."""
     decisions = [d for d in teller.opened.model.decisions if d.kept and d.removed]
-    name = next((n for d in decisions for n, c in CRITERIA.items() if c.title == d.criterion), None)
+    name = criterion_titled(d.criterion for d in decisions)
     if name is None:
         return
     agreement: Agreement = teller.answer(CriterionQuestion(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -24,6 +24,7 @@ __all__ = [
     "Rank",
     "Taylor",
     "criterion_named",
+    "criterion_titled",
     "scores_of",
 ]
 
@@ -44,6 +45,12 @@ def criterion_named(name: str) -> Criterion:
     if name not in CRITERIA:
         raise WorkbenchError(f"There is no criterion {name!r}; there are {', '.join(CRITERIA)}.")
     return CRITERIA[name]
+
+
+def criterion_titled(titles: Iterable[str]) -> str | None:
+    """The name of the first criterion that one of these titles is of, as decisions tell them; None for others."""
+    names = {criterion.title: name for name, criterion in CRITERIA.items()}
+    return next((names[title] for title in titles if title in names), None)
 
 
 def scores_of(criterion: str | Criterion, network: nn.Module, context: Context) -> dict[str, Tensor]:

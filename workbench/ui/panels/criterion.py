@@ -6,7 +6,7 @@ import ipywidgets as w
 
 from ...experiment.questions.criterion import CriterionQuestion
 from ...figures import criterion_truth as figure
-from ...methods.prune._criteria import CRITERIA
+from ...methods.prune._criteria import CRITERIA, criterion_titled
 from ..chart import Chart, Point
 from ..choices import Group, Option
 from ..engine import Engine
@@ -31,9 +31,7 @@ def panel(state: State, engine: Engine, name: str) -> w.VBox:
 
     def chosen() -> str:
         """What the person picked, or what the recipe ranks by."""
-        titles = {criterion.title: name for name, criterion in CRITERIA.items()}
-        ranked = next((titles[d.criterion] for d in state.decisions if d.criterion in titles), "l1")
-        return picked or ranked
+        return picked or criterion_titled(d.criterion for d in state.decisions) or "l1"
 
     def offer() -> None:
         options = tuple(Option(name, criterion.title) for name, criterion in CRITERIA.items())
