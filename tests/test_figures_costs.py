@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_costs import logits, planted
 
@@ -17,7 +18,6 @@ from workbench.explain.pictures import pictures
 from workbench.figures import classes as by_class
 from workbench.figures import confusion, flips, tiles
 
-torch = pytest.importorskip("torch")
 NAMES = tuple("abcdefghij")
 
 

@@ -12,7 +12,7 @@ import ui_fakes
 from workbench.core.progress import Progress
 from workbench.core.recipe import Recipe, Step
 from workbench.experiment.live import Live
-from workbench.experiment.questions import Answer, Asked
+from workbench.experiment.questions import Answer, Asked, Question
 from workbench.experiment.reports import Answered
 
 RECIPE = Recipe("lenet5", "digits", (Step("prune.l1_filter"),))
@@ -20,12 +20,11 @@ computed: list[object] = []
 
 
 @dataclass(frozen=True)
-class Counting:
+class Counting(Question):
     """Counts to `up_to`, and can tell how often it had to."""
 
     up_to: int
     kind: ClassVar[str] = "counting"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[int]:
         computed.append((self, asked.recipe.steps))

@@ -331,9 +331,9 @@ def test_live_has_every_method_that_the_page_calls():
 
 
 def test_the_message_when_python_is_gone_answers_a_ping(app):
-    from workbench.ui.widgets import Page
+    from workbench.ui.widgets import Heartbeat
 
-    page, sent = inside(app.widget, Page)[0], []
+    page, sent = inside(app.widget, Heartbeat)[0], []
     page.send = lambda content, buffers=None: sent.append(content)
     page._hear(page, {"kind": "ping"}, [])
     assert sent == [{"kind": "pong"}]

@@ -220,7 +220,7 @@ def run_explain(options: argparse.Namespace) -> None:
     from .report.words import costs_json, explained_text
 
     made = opened(options.file, code=options.network or "", store=Store(), progress=progress())
-    found = last(CostsQuestion().answers(made.asked, progress()))
+    found = made.answer(CostsQuestion(), progress())
     document = {"file": str(options.file), "costs": costs_json(found), "report": None, "report_bytes": None}
     if options.output is not None:
         page = explained(made, image=options.image, progress=progress()).encode()

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -31,19 +32,22 @@ def answers(url: str) -> bool:
 
 
 class Server:
-    """A running `workbench app`."""
+    """A running `workbench app`, on its own notebook or on another one; lab: in JupyterLab, its `token` as below."""
 
-    def __init__(self, home: str, *, preheat: int = 0) -> None:
-        from workbench.ui.serve import command, notebook
+    token = "for-the-tests"
 
-        port = free_port()
+    def __init__(self, home: str, *, preheat: int = 0, book: Path | None = None, lab: bool = False) -> None:
+        from workbench.ui.serve import command, environment, notebook
+
+        port, own = free_port(), notebook()
         self.url = f"http://127.0.0.1:{port}/"
-        words = command(port, preheat=preheat, browser=False)
-        self.log = open(os.path.join(home, "voila.log"), "w+")  # noqa: SIM115 - open as long as the server runs
+        words = command(port, lab=lab, preheat=preheat, browser=False)
+        settings = dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), os.path.join(home, "jupyter"))
+        self.log = open(os.path.join(home, "server.log"), "w+")  # noqa: SIM115 - open as long as the server runs
         self.process = subprocess.Popen(
-            words,
-            cwd=notebook().parent,
-            env={**os.environ, "WORKBENCH_HOME": home},
+            [str(book) if book and word == str(own) else word for word in words],
+            cwd=(book or own).parent,
+            env={**os.environ, "WORKBENCH_HOME": home} | (settings | environment(self.token) if lab else {}),
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )

@@ -198,11 +198,11 @@ class Live:
                 for value in question.answers(asked, progress):
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
             assert value is not None
-            if getattr(question, "kept", True):
+            if question.kept:
                 self._remember(key, value)
             self._notify(reports.Answered(recipe, Answer(question, value, final=True)))
 
-        self._worker.submit(f"{_ASK}{question.kind}", job, rank=getattr(question, "rank", 1))
+        self._worker.submit(f"{_ASK}{question.kind}", job, rank=question.rank)
 
     def report(self, recipe: Recipe) -> None:
         """Measure on the held-out test split; the number to report, never to choose by."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from ..core.recipe import Recipe, from_json
 from ..core.records import Decision
 from ..networks.artifact import Loaded, load
 from .pipeline import canonical, compress, trains
-from .questions import Asked
+from .questions import Asked, Question, last
 from .store import Store
 from .subject import Subject, subject_named
 
@@ -29,6 +30,13 @@ class Opened:
     asked: Asked
     model: Compressed
     remark: str = ""
+    _answers: dict[Question, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def answer(self, question: Question, progress: Progress) -> Any:
+        """The complete answer, worked out once. WorkbenchError, Cancelled."""
+        if question not in self._answers:
+            self._answers[question] = last(question.answers(self.asked, progress))
+        return self._answers[question]
 
 
 def opened(path: str | Path, *, code: str = "", store: Store | None = None, progress: Progress | None = None) -> Opened:

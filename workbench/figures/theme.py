@@ -76,6 +76,7 @@ _MARKS = {
     "combo": ("hexagon", "solid"),
     "fast": ("bowtie", "dashdot"),
 }
+_MARKUP = re.compile(r"(?:<|\\u003c)(?!(?:/|\\u002f)?(?:b|br|extra)(?:>|\\u003e))")
 _SPARE = ("triangle-down", "x", "triangle-left", "triangle-right", "hourglass")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down", "pentagon", "hexagon", "x")
 DASHES = ("solid", "longdash", "dashdot", "longdashdot", "5px,2px", "12px,3px,3px,3px")
@@ -140,6 +141,13 @@ def wrapped(step: str, width: int = 80) -> list[str]:
             lines.append("")
         lines[-1] += part
     return lines
+
+
+def tamed(text: str) -> str:
+    """A figure's JSON in which nothing but our own bold words and line breaks is markup: plotly would take what people
+    call their runs, classes and layers for links and styles, and leave the rest of it out.
+    """
+    return _MARKUP.sub("&lt;", text)
 
 
 def bytes_text(n: float) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import torch
 
 from ..ui.chart import Chart, PlotlyBundle
-from ..ui.widgets import Page
+from ..ui.widgets import Heartbeat, Page
 
 STYLE = Path(__file__).parent / "lesson.css"
 HOW = (
@@ -27,7 +27,8 @@ def start(title: str, minutes: int, aims: Sequence[str]) -> w.VBox:
     listed = "".join(f"<li>{escape(aim)}</li>" for aim in aims)
     head = f"<h1>{escape(title)}</h1><p>About {minutes} minutes. Afterwards you can</p><ul>{listed}</ul>"
     style = f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
-    parts = [Page(), PlotlyBundle(), w.HTML(style + head + f'<p class="wb-help">{escape(HOW)}</p>')]
+    head += f'<p class="wb-help">{escape(HOW)}</p>'
+    parts = [Page(), Heartbeat(), PlotlyBundle(), w.HTML(style + head)]
     return w.VBox(parts).add_class("wb-app").add_class("wb-lesson").add_class("wb-lesson-head")
 
 

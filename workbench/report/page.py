@@ -8,7 +8,10 @@ from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.io import from_json
 from plotly.offline import get_plotlyjs
+
+from ..figures.theme import tamed
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -101,7 +104,8 @@ def chart(figure: go.Figure, alt: str) -> str:
     figure, said = _without_title(figure)
     if not figure.data:
         return words(*(note.text for note in figure.layout.annotations))
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=_RESPONSIVE, default_width="100%")
+    told = from_json(tamed(figure.to_json()))
+    drawn = told.to_html(full_html=False, include_plotlyjs=False, config=_RESPONSIVE, default_width="100%")
     inside = f'<div class="plots">{drawn}</div>' if len(list(figure.select_xaxes())) > 1 else drawn
     return f'<figure role="img" aria-label="{escape(alt)}">{said}<div class="wide">{inside}</div></figure>'
 

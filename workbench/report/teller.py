@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.progress import Progress
 from ..experiment.opened import Opened
-from ..experiment.questions import Question, last
+from ..experiment.questions import Question
 from . import page as html
 
 
@@ -27,7 +27,7 @@ class Teller:
 
     def answer(self, question: Question) -> Any:
         """The complete answer; WorkbenchError, Cancelled."""
-        return last(question.answers(self.opened.asked, self.progress))
+        return self.opened.answer(question, self.progress)
 
 
 def drawn(figure: ModuleType, view: Any, alt: str) -> str:

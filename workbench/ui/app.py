@@ -14,6 +14,7 @@ from ..experiment.labels import Labels
 from ..experiment.live import Live
 from ..experiment.store import Store
 from ..train.home import Plan
+from .cells import replace_earlier
 from .choices import Choices, default_step, installed
 from .debounce import Timer
 from .engine import Engine
@@ -30,7 +31,10 @@ DATASET, NETWORK, METHOD = "digits", "lenet5", "prune.magnitude_iter"
 
 
 class App:
-    """The page with its state. Displays itself; `close` ends the worker and frees every widget."""
+    """The page with its state. Displays itself; `close` ends the worker and frees every widget.
+
+    A notebook's cell that is run again closes what it made before.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class App:
         self.history = History(self.state)
         self.widget = page(self.state, self.engine, self.history, self.labels, timer)
         self.history.begin()
+        replace_earlier(self)
 
     def start(self) -> App:
         """Begin to measure what is chosen."""

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import traitlets as t
 from plotly.offline import get_plotlyjs
 
-from ..figures.theme import darkened
+from ..figures.theme import darkened, tamed
 from .widgets import BROWSER, Checked
 
 Point = int | tuple[int, int]
@@ -71,7 +71,7 @@ class Chart(Checked, anywidget.AnyWidget):
         """
         figure.update_layout(uirevision=keep if figure.data else "")
         with self.hold_sync():
-            self.figure, self.rows, self.old = figure.to_json(), list(rows), False
+            self.figure, self.rows, self.old = tamed(figure.to_json()), list(rows), False
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if not isinstance(content, dict):

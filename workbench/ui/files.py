@@ -11,7 +11,7 @@ from ..core.errors import WorkbenchError
 from ..core.progress import Progress
 from ..core.records import Run
 from ..experiment.opened import Opened
-from ..experiment.questions import Asked
+from ..experiment.questions import Asked, Question
 from ..export import FORMATS, export_network
 from ..networks.artifact import unpack_model
 from .widgets import DownloadButton
@@ -37,13 +37,12 @@ class File(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FileQuestion:
+class FileQuestion(Question):
     """The measured network as a file of another kind. run: what was measured; its decisions go into the report."""
 
     format: str
     run: Run = field(compare=False)
     kind: ClassVar[str] = "file"
-    dense: ClassVar[bool] = False
     kept: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[File]:

@@ -10,7 +10,7 @@ import traitlets as t
 
 from ..core.recipe import Step
 from .guard import guard
-from .snapshot import Snapshot, captured, chosen_again
+from .snapshot import ASIDE, Snapshot, captured, chosen_again
 from .state import State
 
 MOST = 100
@@ -18,8 +18,21 @@ AT_ONCE_S = 0.05
 """Changes so close together are one action: a network that is picked takes the layer with it."""
 MOVING_S = 1.0
 """A slider that has not rested so long is still being moved."""
-SELECTED = ("off", "layer", "unit", "pinned", "image", "target", "attribution", "view", "active")
-CHOSEN = ("dataset", "network", "steps", "seed", *SELECTED)
+BESIDE = ("off", *ASIDE, "active")
+CHOSEN = ("dataset", "network", "steps", "seed", *BESIDE)
+WORDS = {
+    "off": "steps that are on",
+    "pinned": "pinned run",
+    "picked": "picked run",
+    "active": "highlighted step",
+    "my_steps": "whose settings are searched",
+    "trials": "number of trials",
+    "needs": "answers to the advisor",
+    "tolerated": "tolerated loss",
+    "together": "whose loss is limited",
+}
+SLID = ("trials", "tolerated")
+"""What a slider moves, besides knobs."""
 
 
 class History(t.HasTraits):
@@ -75,7 +88,7 @@ class History(t.HasTraits):
             return
         now, what = self._clock(), difference(self._now, new)
         rest = now - self._changed_at
-        same = rest < AT_ONCE_S or (what == self._what and "knob" in what and rest < MOVING_S)
+        same = rest < AT_ONCE_S or (what == self._what and _is_slid(what) and rest < MOVING_S)
         if not (same and self._past):
             self._past.append(self._now)
             self._what = what
@@ -99,9 +112,12 @@ def difference(before: Snapshot, after: Snapshot) -> str:
     for i, (one, other) in enumerate(zip(old.steps, new.steps, strict=True)):
         if one != other:
             return f"{_turned(one, other)} of step {i + 1}"
-    words = {"off": "steps that are on", "pinned": "pinned run", "active": "highlighted step"}
-    found = next((name for name in SELECTED if getattr(before, name) != getattr(after, name)), "")
-    return words.get(found, found)
+    found = next((name for name in BESIDE if getattr(before, name) != getattr(after, name)), "")
+    return WORDS.get(found, found)
+
+
+def _is_slid(what: str) -> bool:
+    return "knob" in what or what in [WORDS[name] for name in SLID]
 
 
 def _turned(one: Step, other: Step) -> str:

@@ -42,7 +42,7 @@ from .panels import (
 )
 from .panels.layer import layer_picker
 from .state import State
-from .widgets import Page
+from .widgets import Heartbeat, Page
 
 WELCOME = """<h1>Compression Workbench</h1>
 <p>Make a trained network smaller and see what that costs. Pick a network and a method, then move a slider: the numbers
@@ -85,6 +85,7 @@ def page(
     parts = [
         *access.parts(state),
         Page(),
+        Heartbeat(),
         PlotlyBundle(),
         w.HTML(WELCOME),
         top,

@@ -13,6 +13,7 @@ from ..core.errors import WorkbenchError
 from ..core.home import home
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
+TITLE = "Compression Workbench"
 SOURCE = "from workbench.ui.app import show\n\nshow()"
 SETTINGS: dict[str, dict[str, Any]] = {
     "VoilaConfiguration": {
@@ -57,10 +58,8 @@ def one_cell() -> str:
         "source": SOURCE,
     }
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return (
-        json.dumps({"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
-        + "\n"
-    )
+    about = {"kernelspec": kernel, "title": TITLE}
+    return json.dumps({"cells": [cell], "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
 
 
 def command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import traitlets as t
@@ -19,6 +20,9 @@ from .room import Room, RoomFullError
 from .serve import LOCAL
 from .wire import Wire
 
+HERE = Path(__file__).parent
+TEMPLATES = [str(HERE / "template"), str(HERE / "browser")]
+"""Where Voila finds our page before its own, and that page our style sheet."""
 AGAIN_S = 15
 FULL = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Compression Workbench: the room is full</title>
 <meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="{again}">
@@ -97,6 +101,11 @@ class Server(Voila):
             self.tornado_settings = {"allow_remote_access": False, **self.tornado_settings}
         self.kernel_websocket_connection_class = Wire
         self.voila_configuration.multi_kernel_manager_class = Room
+
+    def setup_template_dirs(self) -> None:
+        """Voila's, after ours: what is said while the app is loaded is said in our words."""
+        super().setup_template_dirs()
+        self.template_paths = [*TEMPLATES, *self.template_paths]
 
     def init_handlers(self) -> list[Any]:
         """Voila's, with the page and the waiting room replaced."""

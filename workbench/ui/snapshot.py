@@ -1,9 +1,23 @@
-"""The choice as plain data: for links, for undo, for a file beside the notebook."""
+"""The choice as plain data: for links, for undo, for a file beside the notebook.
+
+Of the state's traits it has the recipe's (dataset, network, steps, seed), `active`, `off` and those of ASIDE. A link
+adds the lesson's: `locked`, `hidden`, `reason`. Left out on purpose:
+what follows from the choice and is found again (recipe, problem, estimate, sample, run, report, decisions, notes,
+remarks, runs, sensitivity, allocation, search, comparison, answers), and the questions themselves (asked): who opens a
+link asks for what takes time, and a stranger's link must not;
+what belongs to a machine and not to a choice (choices; labels, which its store has; plan and afresh, for a training is
+of networks and under labels that are kept there);
+a visitor's own picture, which nobody else gets by a link and which would not fit into one;
+and what is happening just now (training, tuning, busy, doing, share, stopped, error, details).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from ..core.advice import Needs
+from ..core.budget import parse_budget
 from ..core.compressed import layers_of
 from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe, from_json, to_json
@@ -11,11 +25,17 @@ from ..explain.attribution import attributions
 from ..methods import checked
 from .editing import Line
 from .state import State
+from .wishes import LOSS, TRIALS
 
-VERSION = 2
-MOST_STEPS = 32
+VERSION = 3
+MOST_STEPS, MOST_NAME = 32, 500
 EXPLAINS = ("image", "target", "attribution")
 """What an explanation of one image is of."""
+WISHES = ("budget", "my_steps", "trials", "needs", "tolerated", "together")
+"""What was asked for: a budget, how to search within it, the answers to the advisor, and what layers may lose."""
+SELECTED = ("layer", "unit", "pinned", "picked", "baseline", *EXPLAINS, "view")
+ASIDE = (*WISHES, *SELECTED)
+"""What is chosen beside the recipe: traits of the state, and fields of a snapshot by the same names."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +43,8 @@ class Snapshot:
     """What somebody chose; results follow from it. `version` lets later workbenches read older ones.
 
     off: places of the steps that are switched off. unit: of the layer, or None. target: the class that is explained,
-    or None. pinned: the key of a recipe, or empty.
-    Version 1 had none of these four.
+    or None. pinned, picked: the keys of recipes, or empty. The rest is said beside the traits of the state.
+    Version 1 had none of `off`, `unit`, `target` and `pinned`, and version 2 no wishes, `picked` and `baseline`.
     """
 
     recipe: Recipe
@@ -37,6 +57,14 @@ class Snapshot:
     attribution: str = ""
     view: str = ""
     pinned: str = ""
+    picked: str = ""
+    baseline: str = ""
+    budget: str = ""
+    my_steps: bool = False
+    trials: int = 20
+    needs: Needs = field(default_factory=Needs)
+    tolerated: float = 1.0
+    together: bool = False
     version: int = VERSION
 
 
@@ -59,13 +87,7 @@ def captured(state: State) -> Snapshot:
         recipe=Recipe(state.network, state.dataset, state.steps, state.seed),
         active=state.active,
         off=state.off,
-        layer=state.layer,
-        unit=state.unit,
-        image=state.image,
-        target=state.target,
-        attribution=state.attribution,
-        view=state.view,
-        pinned=state.pinned,
+        **{name: getattr(state, name) for name in ASIDE},
     )
 
 
@@ -73,8 +95,7 @@ def chosen_again(state: State, found: Snapshot) -> None:
     """Choose what `found` says, which the state held before or `checked_snapshot` has let through."""
     state.choose(found.recipe, found.active, found.off)
     explained = [getattr(state, name) for name in EXPLAINS]
-    names = ("layer", "unit", *EXPLAINS, "view", "pinned")
-    state.set({name: getattr(found, name) for name in names if getattr(state, name) != getattr(found, name)})
+    state.set({name: getattr(found, name) for name in ASIDE if getattr(state, name) != getattr(found, name)})
     if explained != [getattr(state, name) for name in EXPLAINS]:
         state.forget("attribution")
 
@@ -103,9 +124,22 @@ def checked_snapshot(state: State, found: Snapshot) -> Snapshot:
         raise WorkbenchError("A snapshot needs at least one step that is switched on.")
     state.choices.check(recipe.with_steps(*on))
     _check_selection(state, found)
+    wishes = _checked_wishes(found)
     checks = tuple(checked(step) for step in recipe.steps)
     way = found.attribution or state.choices.attribution_for(recipe.network, state.attribution)
-    return replace(found, recipe=recipe.with_steps(*checks), attribution=way, version=VERSION)
+    return replace(found, recipe=recipe.with_steps(*checks), attribution=way, version=VERSION, **wishes)
+
+
+def _checked_wishes(found: Snapshot) -> dict[str, Any]:
+    """As the fields of the page would have them."""
+    for name in ("pinned", "picked", "baseline"):
+        if len(getattr(found, name)) > MOST_NAME:
+            raise WorkbenchError(f"The name of what is {name} has {MOST_NAME} characters at most.")
+    return {
+        "budget": str(parse_budget(found.budget)) if found.budget else "",
+        "trials": TRIALS.check("trials", found.trials),
+        "tolerated": LOSS.check("tolerated", found.tolerated),
+    }
 
 
 def _check_selection(state: State, found: Snapshot) -> None:

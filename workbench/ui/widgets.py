@@ -188,14 +188,40 @@ class DownloadButton(Checked, anywidget.AnyWidget):
 
 
 class Page(Checked, anywidget.AnyWidget):
-    """Styles, names for assistive technology, and a banner once Python has not answered for `patience_ms`."""
+    """Styles, names for assistive technology, and locks that hold."""
 
     _esm = BROWSER / "page.js"
     _css = BROWSER / "page.css"
-    gone = t.Unicode(
-        "Python does not answer any more. If this stays, reload the page: its address has your choice, and what was "
-        "measured is kept."
-    ).tag(sync=True)
+
+
+KEPT = "Its address has your choice, and what was measured is kept."
+CUT = {
+    "silent": (
+        f"Python does not answer any more. If this stays, reload the page. {KEPT}",
+        "Waiting for Python: what needs it is switched off until it answers.",
+    ),
+    "ended": (
+        f"Python has ended: nothing here works until you reload the page. {KEPT}",
+        "Python has ended. Reload the page to go on where you were.",
+    ),
+    "away": (
+        "The workbench cannot be reached: it was stopped, or the network is down. Start it again (workbench app), and "
+        f"reload the page once the button is on. {KEPT}",
+        "The workbench cannot be reached. Once it can, reload the page to go on where you were.",
+    ),
+    "notebook": (
+        "Python has ended or was started anew. Run the cells again to go on; what was measured is kept.",
+        "Python has ended. Run the cells again to go on.",
+    ),
+}
+"""What happened -> the words of the banner, and those of the line that says what is being done."""
+
+
+class Heartbeat(Checked, anywidget.AnyWidget):
+    """A banner, and a page whose controls are off, once Python has ended or not answered for `patience_ms`."""
+
+    _esm = BROWSER / "heartbeat.js"
+    words = t.Dict(CUT).tag(sync=True)
     interval_ms = t.Int(4000).tag(sync=True)
     patience_ms = t.Int(12000).tag(sync=True)
 

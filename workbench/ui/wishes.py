@@ -1,4 +1,4 @@
-"""A budget as a person types it: one field for each limit, in the units that people use."""
+"""What a person wishes, as it is typed: a field for each limit of a budget, in the units that people use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..core.budget import Budget, Limit, parse_budget
 from ..core.errors import WorkbenchError
+from ..core.knob import Knob
 
 
 class Field(NamedTuple):
@@ -23,6 +24,12 @@ FIELDS = (
     Field("bytes", "Size of the file, at most (kB)", 1e3, 1e9, "30"),
     Field("accuracy_drop", "Accuracy lost, at most (points)", 0.01, 100.0, "1"),
     Field("macs", "Multiply-adds, at most (million)", 1e6, 1e9, "5"),
+)
+
+
+TRIALS = Knob(20, "settings that a search measures", low=1, high=200)
+LOSS = Knob(
+    1.0, "points of accuracy that may be lost: 1 point is 1 image in 100", low=0.0, high=20.0, step=0.1, unit="points"
 )
 
 

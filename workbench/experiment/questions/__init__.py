@@ -6,10 +6,11 @@ each kind, and another file here is all that another question takes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 from ...core.compressed import Compressed
 from ...core.context import Context
@@ -62,19 +63,21 @@ class Asked:
         return self.subject.context(self.recipe, progress)
 
 
-class Question(Protocol):
-    """Hashable: an answer is remembered by its question. One that takes minutes sets `rank` to 2: others go first.
-    One whose answer is large sets `kept` to False: it is found anew when somebody asks again.
-    """
+class Question(ABC):
+    """Hashable: an answer is remembered by its question."""
 
     kind: ClassVar[str]
     """Its place on the page and its lane in the worker."""
-    dense: ClassVar[bool]
+    dense: ClassVar[bool] = False
     """Whether the answer is about the dense network alone, so that it holds for every recipe."""
+    rank: ClassVar[int] = 1
+    """Its turn in the worker: 2 for one that takes minutes, so that others go first."""
+    kept: ClassVar[bool] = True
+    """False for one whose answer is large: it is found anew when somebody asks again."""
 
+    @abstractmethod
     def answers(self, asked: Asked, progress: Progress) -> Iterator[object]:
         """The same record growing; the last is complete. WorkbenchError in one sentence; Cancelled within a second."""
-        ...
 
 
 def last(answers: Iterator[object]) -> Any:

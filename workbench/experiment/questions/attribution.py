@@ -13,11 +13,11 @@ from ...core.errors import WorkbenchError
 from ...core.progress import Progress
 from ...explain.attribution import attribute
 from ..subject import Subject
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class AttributionQuestion:
+class AttributionQuestion(Question):
     """method: an attribution method's id. image: which one of validation, or the file of a picture somebody brought.
 
     target: the class that is explained, None for the dense network's answer.
@@ -27,7 +27,6 @@ class AttributionQuestion:
     image: int | bytes
     target: int | None = None
     kind: ClassVar[str] = "attribution"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[AttributionPair]:
         model = asked.compressed(progress.part(0.0, 0.5))

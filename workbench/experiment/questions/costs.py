@@ -10,15 +10,14 @@ from ...core.costs import Costs
 from ...core.progress import Progress
 from ...explain.costs import costs
 from ...networks.artifact import unpack_model
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class CostsQuestion:
+class CostsQuestion(Question):
     """Every validation image, answered by both networks; the compressed one as its file says, where there is one."""
 
     kind: ClassVar[str] = "costs"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Costs]:
         data, batch = asked.file(), asked.subject.dataset.split(SPLIT)

@@ -9,11 +9,11 @@ from typing import ClassVar
 from ...core.agreement import Agreement
 from ...core.progress import Progress
 from ...explain.against_truth import against_truth
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class CriterionQuestion:
+class CriterionQuestion(Question):
     """criterion: the name of one, at its usual settings. It takes long: whatever else is asked goes first."""
 
     criterion: str = "l1"

@@ -9,15 +9,14 @@ from typing import ClassVar
 from ...core.inside import Inside
 from ...core.progress import Progress
 from ...explain.inside import inside
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class InsideQuestion:
+class InsideQuestion(Question):
     """Errors per layer, levels and lost directions, whatever of it the network has."""
 
     kind: ClassVar[str] = "inside"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Inside]:
         model, batch = asked.compressed(progress.part(0.0, 0.5)), asked.subject.dataset.split(SPLIT)

@@ -11,16 +11,15 @@ import torch
 from ...core.attribution import Likeness
 from ...core.progress import Progress
 from ...explain.over_images import MOST, likeness
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class LikenessQuestion:
+class LikenessQuestion(Question):
     """method: an attribution method's id."""
 
     method: str
     kind: ClassVar[str] = "likeness"
-    dense: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Likeness]:

@@ -14,13 +14,13 @@ from ...explain.on_object import drawn, on_object
 from ..pipeline import compress
 from ..subject import Subject
 from ..sweep import along, axis
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 POINTS = 6
 
 
 @dataclass(frozen=True)
-class ObjectQuestion:
+class ObjectQuestion(Question):
     """method: an attribution method's id. Along the main knob of step `index`, whose own value does not matter.
 
     The answer does not depend on the recipe but on `steps`, so that it stays while that knob moves.

@@ -12,13 +12,13 @@ from ...core.recipe import Recipe, Step
 from ...core.soft import SoftTargets, Taught
 from ...explain.soft import soft_targets, taught
 from ..pipeline import compress
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 METHOD = "kd.hinton"
 
 
 @dataclass(frozen=True)
-class SoftQuestion:
+class SoftQuestion(Question):
     """The dense network's soft targets."""
 
     kind: ClassVar[str] = "soft"
@@ -29,11 +29,10 @@ class SoftQuestion:
 
 
 @dataclass(frozen=True)
-class TaughtQuestion:
+class TaughtQuestion(Question):
     """The recipe's student beside the same one taught by the labels alone, which has to be trained for it."""
 
     kind: ClassVar[str] = "taught"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Taught]:
         step = distilling(asked.recipe)

@@ -12,18 +12,17 @@ from ...core.progress import Progress
 from ...core.records import Accuracy
 from ...core.stages import AfterStep, Stages
 from ...measure.accuracy import anytime
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 FIRST = 256
 """Images on which every step is looked at before any is looked at on all."""
 
 
 @dataclass(frozen=True)
-class StagesQuestion:
+class StagesQuestion(Question):
     """Accuracy after each step: step by step on the first images of a fixed random order, then on all."""
 
     kind: ClassVar[str] = "stages"
-    dense: ClassVar[bool] = False
     rank: ClassVar[int] = 2
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Stages]:

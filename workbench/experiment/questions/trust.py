@@ -10,19 +10,18 @@ from ...core.attribution import Faithfulness, Randomised
 from ...core.progress import Progress
 from ...explain.faithful import faithfulness
 from ...explain.randomised import randomised
-from . import Asked
+from . import Asked, Question
 from .attribution import image_of
 
 
 @dataclass(frozen=True)
-class TrustQuestion:
+class TrustQuestion(Question):
     """Do the networks need what the pictures call important? The fields are those of AttributionQuestion."""
 
     method: str
     image: int | bytes
     target: int | None = None
     kind: ClassVar[str] = "trust"
-    dense: ClassVar[bool] = False
 
     def answers(self, asked: Asked, progress: Progress) -> Iterator[Faithfulness]:
         model = asked.compressed(progress.part(0.0, 0.3))
@@ -34,7 +33,7 @@ class TrustQuestion:
 
 
 @dataclass(frozen=True)
-class RandomQuestion:
+class RandomQuestion(Question):
     """Would the dense network get the same picture with random weights? The fields are those of AttributionQuestion."""
 
     method: str

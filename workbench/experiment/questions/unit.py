@@ -9,11 +9,11 @@ from typing import ClassVar
 from ...core.progress import Progress
 from ...core.units import UnitCard
 from ...explain.units import unit_card
-from . import SPLIT, Asked
+from . import SPLIT, Asked, Question
 
 
 @dataclass(frozen=True)
-class UnitQuestion:
+class UnitQuestion(Question):
     """layer: of the dense network; unit: from 0, None for the layer as a whole."""
 
     layer: str

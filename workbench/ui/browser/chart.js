@@ -19,7 +19,7 @@ function themed(text) {
     .replace(/(rgba?\()(\d+, ?\d+, ?\d+)/g, (all, head, of) => head + (triples[of.replaceAll(" ", "")] || of));
 }
 
-const plain = (text) => (text || "").replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
+const plain = (text) => (text || "").replace(/<[^>]+>/g, " ").replaceAll("&lt;", "<").replace(/\s+/g, " ").trim();
 
 // What is on the picture in words: its title, the line below it, or the sentence that stands there instead.
 function wordsOf({ data, layout }) {

@@ -6,7 +6,6 @@ from html import escape
 
 import ipywidgets as w
 
-from ...core.knob import Knob
 from ...experiment.pipeline import trains
 from ...figures import allocation as figure
 from ..controls import Control
@@ -14,10 +13,8 @@ from ..engine import Engine
 from ..guard import guard, watch, when_seen
 from ..state import State
 from ..widgets import Menu
+from ..wishes import LOSS
 
-LOSS = Knob(
-    1.0, "points of accuracy that may be lost: 1 point is 1 image in 100", low=0.0, high=20.0, step=0.1, unit="points"
-)
 WHO = {"each layer alone": False, "all layers together": True}
 WHAT = """Say how much accuracy may be lost. Every layer then gets the strongest value that loses no more, as a value of
 its own. Lost by each layer alone: read off the lines above, at once, but the losses of several layers add up. Lost by

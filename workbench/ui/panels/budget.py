@@ -8,7 +8,6 @@ import ipywidgets as w
 
 from ...core.budget import figures_of, parse_budget
 from ...core.errors import WorkbenchError
-from ...core.knob import Knob
 from ...core.recipe import Recipe
 from ...experiment.search.propose import why_not
 from ...figures import searched as figure
@@ -19,7 +18,7 @@ from ..guard import guard, watch, when_seen
 from ..numbers import EMPTY, ESTIMATE, MEASURED
 from ..state import State
 from ..widgets import Line, Menu
-from ..wishes import FIELDS, budget_of, texts_of
+from ..wishes import FIELDS, TRIALS, budget_of, texts_of
 from .tables import folded
 
 NAME = "budget"
@@ -29,7 +28,6 @@ once. Then an estimate is worked out from how much each layer alone can bear, wi
 STEPS = {"the best of the usual sequences of methods": False, "the steps chosen above, with their main knobs": True}
 ANSWERS = {"Best measured so far": "measured", "Estimate": "estimated", "Best of the search": "searched"}
 """Title -> what its settings are called on the button."""
-TRIALS = Knob(20, "settings that a search measures", low=1, high=200)
 
 
 def panel(state: State, engine: Engine) -> w.VBox:
