@@ -200,8 +200,10 @@ def chosen_far(state: State) -> State:
     return state
 
 
-LEFT_OUT = """recipe problem estimate sample run report decisions notes remarks runs sensitivity allocation search comparison
-answers asked choices labels plan afresh picture training tuning busy doing share stopped error details""".split()
+FOUND_AGAIN = ["recipe", "problem", "estimate", "sample", "run", "report", "decisions", "notes", "remarks", "runs"]
+FOUND_AGAIN += ["sensitivity", "allocation", "search", "comparison", "answers"]
+LEFT_OUT = [*FOUND_AGAIN, "asked", "choices", "labels", "plan", "afresh", "picture", "training", "tuning", "busy"]
+LEFT_OUT += ["doing", "share", "stopped", "error", "details"]
 
 
 def test_every_trait_of_the_state_is_in_the_link_or_left_out_for_a_reason(state):
@@ -215,7 +217,7 @@ def test_nothing_in_the_far_link_stands_where_it_stood(state):
     """Else a field that is not restored would go unseen."""
     usual, far = captured(State(choices())), captured(chosen_far(state))
     same = {f.name for f in fields(Snapshot) if getattr(usual, f.name) == getattr(far, f.name)}
-    assert same == {"version", "off", "attribution"}
+    assert same == {"version", "off"}
 
 
 def test_a_link_restores_everything(state):

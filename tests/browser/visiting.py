@@ -36,12 +36,14 @@ class Server:
 
     token = "for-the-tests"
 
-    def __init__(self, home: str, *, preheat: int = 0, book: Path | None = None, lab: bool = False) -> None:
+    def __init__(
+        self, home: str, *, preheat: int = 0, book: Path | None = None, lab: bool = False, port: int = 0
+    ) -> None:
         from workbench.ui.serve import command, environment, notebook
 
-        port, own = free_port(), notebook()
-        self.url = f"http://127.0.0.1:{port}/"
-        words = command(port, lab=lab, preheat=preheat, browser=False)
+        self.port, own = port or free_port(), notebook()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        words = command(self.port, lab=lab, preheat=preheat, browser=False)
         settings = dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), os.path.join(home, "jupyter"))
         self.log = open(os.path.join(home, "server.log"), "w+")  # noqa: SIM115 - open as long as the server runs
         self.process = subprocess.Popen(
