@@ -1,12 +1,16 @@
 """What holds for every figure, and the view tuples of the smaller ones."""
 
 import copy
+import html
 import itertools
+import json
 import math
+import re
 import subprocess
 import sys
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from figure_records import DENSE_BYTES, PARTS, curve, decision, rows, run, scan, whole
 
@@ -341,6 +345,17 @@ def test_a_pale_map_is_explained():
     weak = type(PAIR)(**{**vars(PAIR), "compressed": MAPS[0] / 20})
     assert "The compressed network reacts 20× more weakly" in attribution.view(weak).sentence
     assert "weakly" not in attribution.view(PAIR).sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["<img src=x onerror=f()>", '<a href="javascript:f()">x</a>', "<B>", "a < b > c", "&lt;i&gt;", "</script>"]
+)
+def test_only_our_own_markup_is_markup(name):
+    drawn = go.Figure({"data": [{"type": "bar", "name": name, "hovertemplate": f"<b>{name}</b><br>x<extra></extra>"}]})
+    told = json.loads(theme.tamed(drawn.to_json()))["data"][0]
+    assert re.findall("<.*?>", told["name"]) == []
+    assert html.unescape(told["name"]) == name
+    assert re.findall("<.*?>", told["hovertemplate"]) == ["<b>", "</b>", "<br>", "<extra>", "</extra>"]
 
 
 def test_headings_say_who_answers_what():

@@ -144,10 +144,10 @@ def wrapped(step: str, width: int = 80) -> list[str]:
 
 
 def tamed(text: str) -> str:
-    """A figure's JSON in which nothing but our own bold words and line breaks is markup: plotly would take what people
-    call their runs, classes and layers for links and styles, and leave the rest of it out.
+    """A figure's JSON in which nothing but bold words and line breaks is markup: plotly would take what people call
+    their runs, classes and layers for links and styles, and leave the rest of it out.
     """
-    return _MARKUP.sub("&lt;", text)
+    return _MARKUP.sub("&lt;", text.replace("&", "&amp;"))
 
 
 def bytes_text(n: float) -> str:

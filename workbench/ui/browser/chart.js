@@ -19,7 +19,8 @@ function themed(text) {
     .replace(/(rgba?\()(\d+, ?\d+, ?\d+)/g, (all, head, of) => head + (triples[of.replaceAll(" ", "")] || of));
 }
 
-const plain = (text) => (text || "").replace(/<[^>]+>/g, " ").replaceAll("&lt;", "<").replace(/\s+/g, " ").trim();
+const SIGNS = [[/<[^>]+>/g, " "], [/&lt;/g, "<"], [/&amp;/g, "&"], [/\s+/g, " "]];
+const plain = (text) => SIGNS.reduce((said, [sign, word]) => said.replace(sign, word), text || "").trim();
 
 // What is on the picture in words: its title, the line below it, or the sentence that stands there instead.
 function wordsOf({ data, layout }) {
