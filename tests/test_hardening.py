@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import time
 from contextlib import suppress
@@ -185,6 +186,11 @@ def test_another_site_gets_no_connection(served, page):
 
 def test_the_page_says_nothing_that_it_need_not(page):
     assert "from workbench.ui.app" not in page.html and "/work" not in page.html and "site-packages" not in page.html
+
+
+def test_the_page_is_ours_from_its_first_line_and_asks_nothing_of_others(page):
+    assert "<title>Compression Workbench</title>" in page.html and "This takes some seconds" in page.html
+    assert re.findall(r"""<(?:link|script|img)[^>]*(?:src|href)=["'](?:https?:)?//[^"']*""", page.html) == []
 
 
 FORBIDDEN = ["execute_request", "complete_request", "inspect_request", "history_request", "is_complete_request"]

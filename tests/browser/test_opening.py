@@ -1,0 +1,57 @@
+"""Until the app is there, the page says what is being opened; then the app is, and nothing was asked of others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from visiting import Server
+
+from workbench.ui.serve import one_cell
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(24, 27, 32)"}
+
+
+def opening(browser, url: str, **options):
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(90_000)
+    page.goto(url, wait_until="commit", timeout=120_000)
+    page.locator(".wb-opening").wait_for()
+    return page
+
+
+@pytest.mark.parametrize("scheme", PAPER)
+def test_words_of_ours_until_the_app_has_come(server, browser, scheme):
+    page = opening(browser, server.url, color_scheme=scheme)
+    box = page.locator(".wb-opening")
+    assert box.evaluate("(box) => getComputedStyle(box).backgroundColor") == PAPER[scheme]
+    assert page.title() == box.locator("h1").inner_text() == "Compression Workbench"
+    assert "takes some seconds" in box.inner_text() and "需要几秒钟" in box.inner_text()
+    assert "link" not in box.inner_text() and "Executing" not in box.inner_text()
+    page.locator(".wb-app h1").wait_for()
+    assert box.count() == 0 and page.title() == "Compression Workbench"
+    page.context.close()
+
+
+def test_a_link_is_mentioned_and_the_theme_that_was_picked_holds_at_once(server, browser):
+    page = opening(browser, server.url, color_scheme="light")
+    page.evaluate("() => localStorage.setItem('workbench-theme', 'dark')")
+    page.goto(server.url + "?s=AAAA", wait_until="commit")
+    box = page.locator(".wb-opening")
+    box.get_by_text("with the choice in your link").wait_for()
+    assert box.evaluate("(box) => getComputedStyle(box).backgroundColor") == PAPER["dark"]
+    page.context.close()
+
+
+def test_what_went_wrong_is_not_covered(browser, tmp_path):
+    book = json.loads(one_cell())
+    book["cells"][0]["source"] = "raise ValueError('a secret')"
+    Path(tmp_path / "app.ipynb").write_text(json.dumps(book))
+    with Server(str(tmp_path), book=tmp_path / "app.ipynb") as server:
+        page = opening(browser, server.url)
+        page.get_by_text("There was an error").wait_for()
+        page.locator(".wb-opening").wait_for(state="detached")
+        assert "a secret" not in page.locator("body").inner_text()
+        page.context.close()
