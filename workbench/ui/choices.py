@@ -36,6 +36,7 @@ from ..networks import (
     split_label,
     weights_info,
 )
+from .places import ABSENT, discreet, read_by_strangers
 
 _SMALL = 3 * 64 * 64
 """Pixels up to which a method is tried on somebody's network before it is offered."""
@@ -60,7 +61,8 @@ class Group(NamedTuple):
 class Choices:
     """Datasets, networks and methods by name. trained(network, dataset): whether there are weights of this pair.
 
-    A network whose name ends in @LABEL is one that was trained on this machine.
+    A network whose name ends in @LABEL is one that was trained on this machine. strangers: whether this is for a page's
+    visitors, who are not told where files are or belong on this machine.
     """
 
     datasets: Mapping[str, DatasetInfo]
@@ -68,6 +70,16 @@ class Choices:
     methods: Mapping[str, type[Method]]
     build: Callable[[str], nn.Module]
     trained: Callable[[str, str], bool]
+    strangers: bool = False
+
+    def told(self, sentence: str) -> str:
+        """The sentence for who reads it."""
+        return discreet(sentence) if self.strangers else sentence
+
+    def why_absent(self, dataset: str) -> str:
+        """Why the data of `dataset` cannot be loaded, and for who runs the workbench where they belong; or ""."""
+        why = self.datasets[dataset].available()
+        return ABSENT.format(dataset) if why and self.strangers else why
 
     def layers(self, network: str) -> list[str]:
         """Names of the layers that methods act on."""
@@ -85,7 +97,7 @@ class Choices:
 
     def for_training_data(self) -> list[Group]:
         """Every dataset, for training: only one that is not on this machine is off."""
-        return [Group("", tuple(Option(d.name, d.title, d.available()) for d in self.datasets.values()))]
+        return [Group("", tuple(Option(d.name, d.title, self.why_absent(d.name)) for d in self.datasets.values()))]
 
     def for_training(self, dataset: str) -> list[Group]:
         """Every network, for training on `dataset`: only one that cannot take its images is off."""
@@ -224,7 +236,7 @@ class Choices:
         """Why `dataset` cannot be used, or "". Nothing is downloaded on behalf of a page's visitor."""
         if not any(self.trained(network, dataset) for network in self.networks):
             return "no network is trained on it yet; “Train a network” below does that"
-        return self.datasets[dataset].available()
+        return self.why_absent(dataset)
 
     def why_not_network(self, network: str, dataset: str) -> str:
         """Why `network` cannot be used on `dataset`, or ""."""
@@ -242,7 +254,7 @@ class Choices:
         """WorkbenchError, with one sentence, when this recipe cannot be run."""
         _listed("dataset", recipe.dataset, self.datasets)
         _listed("network", recipe.network, self.networks)
-        if off := self.datasets[recipe.dataset].available():
+        if off := self.why_absent(recipe.dataset):
             raise WorkbenchError(f"{recipe.dataset} cannot be used here: {off}.")
         if off := self.why_not_network(recipe.network, recipe.dataset):
             raise WorkbenchError(f"{recipe.network} cannot be used here: {off}.")
@@ -269,7 +281,8 @@ def installed() -> Choices:
     """
     data = {name: info for name, info in datasets().items() if not info.argument}
     data |= {name: info_of(found) for name, found in own_datasets().items()}
-    return Choices(data, networks() | own_networks() | _kept(), methods(), _build, _trained)
+    all_networks = networks() | own_networks() | _kept()
+    return Choices(data, all_networks, methods(), _build, _trained, strangers=read_by_strangers())
 
 
 def _build(network: str) -> nn.Module:

@@ -40,7 +40,7 @@ class Events:
                 state.network,
                 state.dataset,
             ):
-                state.remarks = tuple(remarks)
+                state.remarks = tuple(map(state.choices.told, remarks))
                 state.learn(runs)
             case reports.Measured(recipe, run):
                 self._measured(recipe, run)

@@ -103,6 +103,11 @@ class State(t.HasTraits):
         self._pair = ("", "")
         super().__init__()
 
+    @t.validate("error", "doing")
+    def _for_who_reads(self, proposed: dict[str, Any]) -> str:
+        said: str = self.choices.told(proposed["value"])
+        return said
+
     @property
     def step(self) -> Step:
         """The active step."""
