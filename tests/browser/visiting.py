@@ -75,7 +75,8 @@ class Server:
 class Visit:
     """A page that counts what goes over its websockets and keeps what goes wrong."""
 
-    def __init__(self, browser, url: str, width: int = 1280) -> None:
+    def __init__(self, browser, url: str, width: int = 1280, scripts=()) -> None:
+        """scripts: functions that the page runs before anything else."""
         self.context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         self.page = self.context.new_page()
         self.bytes, self.errors, self.requests = 0, [], []
@@ -83,6 +84,8 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.set_default_timeout(20_000)
+        for script in scripts:
+            self.page.add_init_script(f"({script})()")
         self.page.goto(url, timeout=120_000)
 
     def _count(self, payload) -> None:

@@ -14,6 +14,7 @@ from ..experiment.labels import Labels
 from ..experiment.live import Live
 from ..experiment.store import Store
 from ..train.home import Plan
+from .arrival import Arrival
 from .cells import replace_earlier
 from .choices import Choices, default_step, installed
 from .debounce import Timer
@@ -45,6 +46,7 @@ class App:
         recipe: Recipe | None = None,
     ) -> None:
         self.state = State(choices or installed())
+        self.arrival = Arrival(self.state)
         self.labels = Labels()
         self.live = live(Events(self.state)) if live else self._live()
         self.engine = Engine(self.state, self.live, timer)
@@ -52,11 +54,13 @@ class App:
         self.state.plan = Plan.usual(self.state.network, self.state.dataset)
         self.history = History(self.state)
         self.widget = page(self.state, self.engine, self.history, self.labels, timer)
+        self.widget.children = (*self.widget.children, self.arrival)
         self.history.begin()
         replace_earlier(self)
 
     def start(self) -> App:
         """Begin to measure what is chosen."""
+        self.arrival.begin(self.widget)
         self.engine.start()
         return self
 
@@ -64,6 +68,7 @@ class App:
         """Choose what a link says, `?s=...`; one that makes no sense is answered by a sentence and changes nothing."""
         guard(self.state, lambda: opened(self.state, query))()
         self.history.begin()
+        self.arrival.begin(self.widget)
         return self
 
     def close(self) -> None:
