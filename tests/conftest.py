@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import plotly.graph_objects as go
 import pytest
 import torch
 from torch import nn
+
+from workbench.figures import theme
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +21,20 @@ def _own_home(tmp_path_factory, monkeypatch):
 @pytest.fixture(autouse=True, scope="session")
 def _two_threads():
     torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _checked_figures(monkeypatch):
+    """Figures are not checked while they are drawn: here plotly is asked, and has to leave them as they are."""
+
+    def checked(data, layout):
+        made = unchecked(data, layout)
+        plain = made.to_plotly_json()
+        assert json.loads(go.Figure(plain).to_json()) == json.loads(made.to_json())
+        return made
+
+    unchecked = theme.drawn
+    monkeypatch.setattr(theme, "drawn", checked)
 
 
 class Branched(nn.Module):

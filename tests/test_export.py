@@ -345,8 +345,10 @@ def test_other_answers_are_counted_and_said(monkeypatch):
     assert any("other answers than torch to 1 of 65 validation images" in note for note in record.notes)
 
 
-def test_without_the_extra_the_reason_is_one_sentence(monkeypatch):
+def test_without_the_extra_the_reason_is_one_sentence(monkeypatch, request):
     monkeypatch.setattr(made_module, "find_spec", lambda name: None if name == "onnxruntime" else True)
+    made_module.no_onnx.cache_clear()
+    request.addfinalizer(made_module.no_onnx.cache_clear)
     assert FORMATS["onnx"].refuses() == (
         "it takes onnxruntime, which `pip install 'compression-workbench[onnx]'` brings"
     )

@@ -94,8 +94,9 @@ def test_preheat_and_lab():
 
 def test_a_class_has_its_places_all_ready_and_shares_the_cores(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    assert {"--Room.seats=30", "--Room.ready=30", "--Server.threads=1"} <= set(serve.command(classroom=30))
-    assert {"--Room.seats=4", "--Room.ready=2", "--Server.threads=4"} <= set(serve.command(classroom=4, preheat=2))
+    large, small = serve.command(classroom=30), serve.command(classroom=4, preheat=2)
+    assert {"--Room.seats=30", "--Room.ready=30", "--Server.threads=1", "--Server.turns=16"} <= set(large)
+    assert {"--Room.seats=4", "--Room.ready=2", "--Server.threads=4", "--Server.turns=4"} <= set(small)
     with pytest.raises(WorkbenchError, match=r"in \[0, 4\]; got 5"):
         serve.command(classroom=4, preheat=5)
 

@@ -74,9 +74,12 @@ class Session:
         menu = page.find(label="3. Method")
         if page.states[menu]["value"] == method:
             return
+        old = slider_of(page)
         message = page.update(menu, value=method)
         if not page.until(lambda: message in page.answers.get(numbers, ()), PATIENCE_S):
             self.failures.append(f"{method}: no estimate")
+        if not page.until(lambda: old is None or old[0] not in page.states, PATIENCE_S):
+            self.failures.append(f"{method}: still the old method's knobs")
 
     def _drag(self, chance: random.Random) -> None:
         """Seven positions in half a second, then rest: the last one counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import cache
 from typing import Any
 
 from .errors import KnobError
@@ -129,7 +130,11 @@ def knob(default: Value, help: str, **spec: Any) -> Any:
 
 def knobs_of(owner: Any) -> dict[str, Knob]:
     """The knobs of a dataclass (type or instance) by field name; a class's own come before inherited ones."""
-    declared = {f.name: f.metadata["knob"] for f in dataclasses.fields(owner) if "knob" in f.metadata}
-    cls = owner if isinstance(owner, type) else type(owner)
+    return dict(_declared(owner if isinstance(owner, type) else type(owner)))
+
+
+@cache
+def _declared(cls: Any) -> dict[str, Knob]:
+    declared = {f.name: f.metadata["knob"] for f in dataclasses.fields(cls) if "knob" in f.metadata}
     order = [name for part in cls.__mro__ for name in vars(part).get("__annotations__", {}) if name in declared]
     return {name: declared[name] for name in dict.fromkeys(order)}

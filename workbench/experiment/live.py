@@ -30,6 +30,7 @@ from .sensitivity import scan, scan_of
 from .store import Store
 from .subject import Subject, subject_named
 from .sweep import POINTS, along
+from .turns import turns_here
 from .worker import Worker
 
 SAMPLED = 512
@@ -58,7 +59,7 @@ class Live:
         self._latest: tuple[str, Making] | None = None
         self._course: KeptTraining | None = None
         self._lock = threading.Lock()
-        self._worker = Worker(self)
+        self._worker = Worker(self, turns_here())
 
     @property
     def busy(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..core.errors import Cancelled, WorkbenchError
 from ..core.progress import Progress
+from .turns import Turns
 
 Job = Callable[[Progress], None]
 DONE, CANCELLED, FAILED = "done", "cancelled", "failed"
@@ -35,11 +36,11 @@ class _Entry:
 class Worker:
     """Runs submitted jobs one at a time. A lane holds at most one waiting job; a newer one takes its place and stops
     the one of its lane that runs. A job of lower rank interrupts a running one of higher rank, which starts again
-    afterwards.
+    afterwards. turns: taken with the workers of other pages on the machine.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, listener: Listener, turns: Turns | None = None) -> None:
+        self._listener, self._turns = listener, turns
         self._waiting: dict[str, _Entry] = {}
         self._running: _Entry | None = None
         self._changed = threading.Condition()
@@ -110,7 +111,7 @@ class Worker:
 
     def _outcome(self, entry: _Entry) -> str:
         try:
-            entry.job(Progress(self._listener.working, entry.stop.is_set))
+            self._run(entry)
         except Cancelled:
             return CANCELLED
         except WorkbenchError as error:
@@ -122,6 +123,15 @@ class Worker:
             return DONE
         self._tell(lambda: self._listener.failed(sentence, details))
         return FAILED
+
+    def _run(self, entry: _Entry) -> None:
+        if self._turns is None:
+            entry.job(Progress(self._listener.working, entry.stop.is_set))
+            return
+        with self._turns.turn(entry.rank, entry.stop) as turn:
+            progress = Progress(self._listener.working, turn.over)
+            progress.check()
+            entry.job(progress)
 
     def _tell(self, call: Callable[[], None]) -> None:
         """A listener's own mistake must not end the thread either."""

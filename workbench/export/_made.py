@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ class Made(NamedTuple):
     record: Exported
 
 
+@cache
 def no_onnx() -> str:
     """Why nothing can be written as ONNX here, in words that end a sentence; "" when it can."""
     lacking = [name for name in EXTRA if find_spec(name) is None]

@@ -160,7 +160,6 @@ def figure(view: ParallelView, *, dark: bool = False) -> go.Figure:
         "annotations": [note for i, axis in enumerate(view.axes) for note in _ends(i, axis)],
         "margin": {"t": 110, "b": 20, "l": 24, "r": 24},
         "dragmode": "select",
-        "selections": [],
         "hovermode": "closest",
         "legend": {"y": -0.02},
     }

@@ -83,7 +83,10 @@ DASHES = ("solid", "longdash", "dashdot", "longdashdot", "5px,2px", "12px,3px,3p
 ESTIMATE_DASH = "dot"
 """Kept for what is guessed: no measured line uses it."""
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+FONT = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', 'PingFang SC', 'Microsoft YaHei', "
+    "'Noto Sans CJK SC', sans-serif"
+)
 
 
 def paint(dark: bool) -> Paint:
@@ -239,7 +242,12 @@ def blank(
     # The legend's place is a share of the plot's height: a tall figure would push it far down.
     below = {"y": -0.2 * min(1.0, 290 / (height - 132))}
     frame = {"template": template(dark), "title": heading, "height": height, "legend": below}
-    return go.Figure(data=list(data), layout={**frame, **(layout or {})})
+    return drawn(list(data), {**frame, **(layout or {})})
+
+
+def drawn(data: list[Any], layout: dict[str, Any]) -> go.Figure:
+    """plotly is not asked to check what it is given, which takes most of a figure's time; the tests ask it."""
+    return go.Figure(data=data, layout=layout, _validate=False)
 
 
 def empty(title: str, sentence: str, *, dark: bool = False, height: int = 420) -> go.Figure:

@@ -75,7 +75,7 @@ def command(
     """What to run, with `environment(token)`.
 
     preheat: how many kernels wait, fully loaded, for the next visitors (Voila only); None: one, and in a class all.
-    classroom: how many pages at most, each with its share of the cores; 0: `SEATS`, or as many as are preheated.
+    classroom: how many pages at most, which share the cores and measure in turns; 0: `SEATS`, or as many as wait.
     WorkbenchError when the app would be open to other machines without a token that takes time to guess.
     """
     if not 0 < port < 65536:
@@ -95,7 +95,10 @@ def command(
         return _lab(port, ip, browser)
     words = _voila(port, ip, browser)
     words += [f"--Room.seats={classroom or max(SEATS, ready)}"]
-    words += [f"--Server.threads={max(1, (os.cpu_count() or 1) // classroom)}"] if classroom else []
+    if classroom:
+        cores = os.cpu_count() or 1
+        threads = max(1, cores // classroom)
+        words += [f"--Server.threads={threads}", f"--Server.turns={cores // threads}"]
     words += ["--preheat_kernel=True", "--pool_size=0", f"--Room.ready={ready}"] if ready else []
     return [*words, "--Voila.auto_token=True"] if token else words
 

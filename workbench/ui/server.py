@@ -16,6 +16,7 @@ from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
+from ..experiment.turns import PLACES
 from .room import Room, RoomFullError
 from .serve import LOCAL
 from .wire import Wire
@@ -83,6 +84,7 @@ class Server(Voila):
     """Voila on one notebook, in a Room."""
 
     threads = t.Int(0, help="threads of torch in every kernel; 0: what the app takes by itself").tag(config=True)
+    turns = t.Int(0, help="pages that compute at once, others waiting for their turn; 0: all").tag(config=True)
 
     @property
     def notebook_path_inside(self) -> str:
@@ -94,6 +96,8 @@ class Server(Voila):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # kernels inherit it; torch reads it once, when it loads
         if self.threads:
             os.environ["OMP_NUM_THREADS"] = str(self.threads)
+        if self.turns:
+            os.environ[PLACES] = str(self.turns)
         if self.ip not in ("", "0.0.0.0", "::"):  # noqa: S104 - only compared
             os.environ["VOILA_APP_IP"] = f"[{self.ip}]" if ":" in self.ip else self.ip
         if self.ip in LOCAL and not self.token and not self.auto_token:

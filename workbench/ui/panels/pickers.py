@@ -26,12 +26,20 @@ def panel(state: State) -> w.Box:
         dataset.offer(choices.for_datasets(), data.name, " ".join((data.description, *state.remarks)), data.source)
         network.offer(choices.for_networks(data.name), net.name, _facts(net), net.citation)
 
+    offered: object = None
+
     def offer_methods() -> None:
+        nonlocal offered
         choices, net = state.choices, state.choices.networks[state.network]
         cls = choices.methods[state.step.method]
         off = [i for i in state.off if i != state.active]
         steps = tuple(step for i, step in enumerate(state.steps) if i not in off)
-        groups = choices.for_methods(net.name, steps, sum(i not in off for i in range(state.active)))
+        active = sum(i not in off for i in range(state.active))
+        around = choices, net, (*steps[:active], cls, *steps[active + 1 :])
+        if around == offered:  # a knob moves: what may stand here is the same
+            return
+        offered = around
+        groups = choices.for_methods(net.name, steps, active)
         method.offer(groups, cls.id(), f"{_summary(cls)} {cls.citation}")
 
     watch(state, offer, "dataset", "network", "choices", "remarks")
