@@ -34,6 +34,8 @@ extension would send every page the drawing library a second time. A kernel that
 would know nothing of the page, which has to be loaded anew anyway."""
 SEATS, MOST_SEATS = 16, 200
 TOKEN_CHARS = 8
+LAB = Path(__file__).with_name("lab")
+"""Settings for JupyterLab: it asks no newcomer about news, which it could not fetch offline."""
 
 
 def notebook() -> Path:
@@ -106,7 +108,8 @@ def command(
 def environment(token: str = "") -> dict[str, str]:
     """What the command needs to know; the token is not on the line that everybody sees who lists the processes."""
     patient = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-    return patient | ({"JUPYTER_TOKEN": token} if token else {})
+    quiet = os.pathsep.join(filter(None, (str(LAB), os.environ.get("JUPYTER_CONFIG_PATH", ""))))
+    return patient | {"JUPYTER_CONFIG_PATH": quiet} | ({"JUPYTER_TOKEN": token} if token else {})
 
 
 def serve(
@@ -146,6 +149,5 @@ def _lab(port: int, ip: str, browser: bool) -> list[str]:
         f"--ServerApp.port={port}",
         f"--ServerApp.ip={ip}",
     ]
-    words += ["--LabApp.news_url=None"]  # it would ask every newcomer, and fail offline
     words += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     return words if browser else [*words, "--no-browser"]
