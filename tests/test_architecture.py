@@ -30,6 +30,7 @@ RANK = {
     "docs": 5,
     "texts": 5,
     "report": 6,
+    "asking": 6,
     "ui": 7,
     "commands": 8,  # one of them opens the app
     "lessons": 8,  # in a notebook: they show what the app shows

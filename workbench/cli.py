@@ -106,6 +106,10 @@ def _subject(command: Any, required: bool = True) -> None:
     _data_root(command)
 
 
+def _recipe_option(command: Any) -> None:
+    command.add_argument("--recipe", type=Path, metavar="FILE", help="all of it from a .yaml, .json or .wbz file")
+
+
 def _data_root(command: Any) -> None:
     command.add_argument("--data-root", type=Path, metavar="DIR", help="look for data in this folder first")
 
@@ -140,7 +144,7 @@ def _layers(commands: Any) -> None:
 
 def _compress(commands: Any) -> None:
     command = _command(commands, "compress", run_compress, "compress a network and measure the file on test data")
-    command.add_argument("--recipe", type=Path, metavar="FILE", help="all of it from a .yaml, .json or .wbz file")
+    _recipe_option(command)
     _subject(command, required=False)
     _weights(command)
     command.add_argument(
@@ -148,6 +152,11 @@ def _compress(commands: Any) -> None:
     )
     command.add_argument("--seed", type=int, help="of every random draw (default 0)")
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the compressed network here (.wbz)")
+
+
+def _file_or_recipe(command: Any) -> None:
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a compressed network (.wbz)")
+    command.add_argument("--recipe", type=Path, metavar="FILE", help="make it now, as a .yaml or .json file says")
 
 
 def _evaluate(commands: Any) -> None:
@@ -160,7 +169,7 @@ def _evaluate(commands: Any) -> None:
 
 def _explain(commands: Any) -> None:
     command = _command(commands, "explain", run_explain, "what compression cost and whom, and why each unit could go")
-    command.add_argument("file", type=Path)
+    _file_or_recipe(command)
     command.add_argument("--image", type=int, metavar="I", help="the validation image that both networks explain")
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the whole report here (.html)")
     command.add_argument("--network", metavar="FILE.py:FACTORY", help="the code of a network of your own")
@@ -174,7 +183,7 @@ def _inspect(commands: Any) -> None:
 
 def _export(commands: Any) -> None:
     command = _command(commands, "export", run_export, "write a compressed network for other programs, and check it")
-    command.add_argument("file", type=Path)
+    _file_or_recipe(command)
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to (default: beside the file)")
     command.add_argument("--format", choices=FORMATS, help="default: what the output's name ends in, or onnx")
     command.add_argument("--images", type=int, default=CHECKED, metavar="K", help=f"to check on (default {CHECKED})")
@@ -192,19 +201,22 @@ def _recipe(commands: Any) -> None:
 
 def _sensitivity(commands: Any) -> None:
     command = _command(commands, "sensitivity", run_sensitivity, "compress each layer alone, on validation data")
-    _subject(command)
+    _recipe_option(command)
+    _subject(command, required=False)
     _weights(command)
-    command.add_argument("--method", required=True, metavar="ID[:knob=value,...]", help="see `workbench methods`")
+    spelling, help = "ID[:knob=value,...]", "see `workbench methods`; with --recipe, which of its steps"
+    command.add_argument("--method", metavar=spelling, help=help)
     command.add_argument("--levels", type=int, default=10, help="knob values per layer, 2 to 100 (default 10)")
     command.add_argument(
         "--lose", type=float, metavar="SHARE", help="also choose each layer's value so that all lose at most SHARE"
     )
-    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("--seed", type=int, help="of every random draw (default 0)")
 
 
 def _search(commands: Any) -> None:
     command = _command(commands, "search", run_search, "find settings within a budget, on validation data")
-    _subject(command)
+    _recipe_option(command)
+    _subject(command, required=False)
     _weights(command)
     command.add_argument(
         "--budget", required=True, metavar="LIMITS", help="such as bytes<=30000,accuracy_drop<=0.01,macs<=5e6"
@@ -212,21 +224,29 @@ def _search(commands: Any) -> None:
     command.add_argument(
         "--step",
         action="append",
+        default=[],
         metavar="ID[:knob=value,...]",
         help="a step whose named knobs are held and whose others are searched; repeatable (default: chosen too)",
     )
     command.add_argument("--trials", type=int, default=TRIALS, metavar="K", help=f"real runs (default {TRIALS})")
-    command.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    command.add_argument("--seed", type=int, help="of every random draw (default 0)")
     command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the best network here (.wbz)")
 
 
 def _sweep(commands: Any) -> None:
     command = _command(commands, "sweep", run_sweep, "measure a method over its knobs, on many processes or machines")
-    _subject(command)
+    _recipe_option(command)
+    _subject(command, required=False)
     _weights(command)
     spelling = "ID[:knob=value,...][@layer+...]"
     command.add_argument(
-        "--method", dest="steps", action="append", type=Turned, required=True, metavar=spelling, help="what is turned"
+        "--method",
+        dest="steps",
+        action="append",
+        type=Turned,
+        default=[],
+        metavar=spelling,
+        help="what is turned; with --recipe, which of its steps, by its id",
     )
     command.add_argument(
         "--step", dest="steps", action="append", metavar=spelling, help="another step, before or after it as written"
@@ -238,7 +258,9 @@ def _sweep(commands: Any) -> None:
     turned.add_argument(
         "--axis", action="append", metavar="[ID:]knob=v1,v2,...", help="a knob and its values; several make a grid"
     )
-    command.add_argument("--seeds", default="0", metavar="S,S,...", help="every point with each of them (default 0)")
+    command.add_argument(
+        "--seeds", metavar="S,S,...", help="every point with each of them (default 0, or the recipe's)"
+    )
     command.add_argument("--split", choices=SPLITS[1:], default="test", help="what is measured (default test)")
     command.add_argument(
         "--workers", type=int, default=0, metavar="W", help="processes (default: a core each, at most 4)"
@@ -251,7 +273,7 @@ def _sweep(commands: Any) -> None:
 
 def _compare(commands: Any) -> None:
     command = _command(commands, "compare", run_compare, "compare compressed networks at equal size and accuracy")
-    command.add_argument("items", nargs="*", metavar="RUN|FILE", help="a .wbz file, or the beginning of a run's key")
+    command.add_argument("items", nargs="*", metavar="RUN|FILE", help="a .wbz file, a recipe, or a key's beginning")
     command.add_argument("--network", metavar="N", help="with --dataset: every run of it that is known on this machine")
     command.add_argument("--dataset", metavar="D")
     command.add_argument("--split", choices=SPLITS[1:], default="test", help="which measurements (default test)")

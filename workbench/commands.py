@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from .asking import made_of, open_recipe_of, recipe_of, step_of, swept_of
 from .core.errors import WorkbenchError
 from .core.knob import knobs_of
 from .core.progress import Progress
@@ -26,7 +27,8 @@ from .experiment.anatomy import anatomy_named
 from .experiment.compare import Entry, Measured, compare
 from .experiment.file import measure_file
 from .experiment.named import asked_recipe, network_from
-from .experiment.opened import opened
+from .experiment.opened import opened, opened_bytes
+from .experiment.pipeline import canonical
 from .experiment.questions import last
 from .experiment.questions.costs import CostsQuestion
 from .experiment.run import run
@@ -34,8 +36,9 @@ from .experiment.search import search
 from .experiment.sensitivity import scan
 from .experiment.store import Store
 from .experiment.subject import subject_named
-from .experiment.sweep import Asked, Processes, Scheduler, recipes, sweep
-from .methods import methods, parse_given, parse_step
+from .experiment.sweep import Processes, Scheduler, recipes, sweep
+from .export import WRITABLE
+from .methods import methods
 from .networks import WeightsInfo, network_named, networks, weights_info
 from .networks.artifact import load
 from .storage.artifact import read
@@ -60,10 +63,6 @@ from .texts import (
 from .train.home import KeptTraining, Plan
 from .train.settings import TrainSettings, recommended
 from .train.weights import train_to_file
-
-
-def _network(options: argparse.Namespace) -> str:
-    return network_from(options.network, options.dataset, weights=options.weights, progress=progress())
 
 
 def progress(*, lines: bool = False) -> Progress:
@@ -173,7 +172,7 @@ def run_layers(options: argparse.Namespace) -> None:
 
 def run_compress(options: argparse.Namespace) -> None:
     """Run a recipe and measure the file on the test split."""
-    recipe = recipe_of(options)
+    recipe = recipe_of(options, progress(), options.step)
     result = run(recipe, split="test", progress=progress())
     if options.output is not None:
         save_bytes(options.output, result.data)
@@ -183,15 +182,6 @@ def run_compress(options: argparse.Namespace) -> None:
         **{key: getattr(result.run, key) for key in ("recipe", "layers", "stages", "notes", "provenance")},
     }
     emit(options, document, lambda: run_text(result.run))
-
-
-def recipe_of(options: argparse.Namespace) -> Recipe:
-    """What the options ask for, or the file that --recipe names; runs the code of a network that an option names."""
-    asked = asked_recipe(
-        options.recipe, network=options.network, dataset=options.dataset, steps=options.step or (), seed=options.seed
-    )
-    network = network_from(asked.network, asked.dataset, weights=options.weights, progress=progress())
-    return replace(asked, network=network)
 
 
 def save_bytes(path: Path, data: bytes) -> None:
@@ -219,9 +209,19 @@ def run_explain(options: argparse.Namespace) -> None:
     from .report.explained import explained  # loads the charts, which no other command needs
     from .report.words import costs_json, explained_text
 
-    made = opened(options.file, code=options.network or "", store=Store(), progress=progress())
+    store = Store()
+    data = made_of(options, progress(), store)
+    if data is None:
+        made = opened(options.file, code=options.network or "", store=store, progress=progress())
+    else:
+        made = opened_bytes(data, store=store, progress=progress())
     found = made.answer(CostsQuestion(), progress())
-    document = {"file": str(options.file), "costs": costs_json(found), "report": None, "report_bytes": None}
+    document = {
+        "file": str(options.file or options.recipe),
+        "costs": costs_json(found),
+        "report": None,
+        "report_bytes": None,
+    }
     if options.output is not None:
         page = explained(made, image=options.image, progress=progress()).encode()
         save_bytes(options.output, page)
@@ -266,22 +266,21 @@ def run_sensitivity(options: argparse.Namespace) -> None:
     """Accuracy with each layer alone compressed."""
     if not 2 <= options.levels <= 100:
         raise WorkbenchError(f"sensitivity: levels must be an integer in [2, 100]; got {options.levels}.")
-    step = parse_step(options.method)
-    subject = subject_named(_network(options), options.dataset, progress())
-    found = list(scan(step, subject, seed=options.seed, levels=options.levels, progress=progress()))[-1]
+    recipe, place = step_of(options, progress())
+    subject = subject_named(recipe.network, recipe.dataset, progress())
+    step = recipe.steps[place]
+    found = list(scan(step, subject, seed=recipe.seed, levels=options.levels, progress=progress()))[-1]
     if options.lose is None:
         emit(options, found, lambda: sensitivity_text(found))
         return
-    recipe = Recipe(subject.name, options.dataset, (step,), options.seed)
-    made = allocate_within(recipe, 0, found, options.lose, subject, progress())
+    made = allocate_within(recipe, place, found, options.lose, subject, progress())
     document = {"sensitivity": found, "allocation": made, "step": str(made.step)}
     emit(options, document, lambda: "\n\n".join([sensitivity_text(found), allocation_text(made, found)]))
 
 
 def run_search(options: argparse.Namespace) -> None:
     """Settings within a budget: an estimate, then trials on validation images; the best one's file."""
-    steps = tuple(map(parse_given, options.step or ()))
-    recipe, store = Recipe(_network(options), options.dataset, steps, options.seed), Store()
+    recipe, store = open_recipe_of(options, progress()), Store()
     made = last(search(recipe, options.budget, trials=options.trials, store=store, progress=progress()))
     if options.output is not None and made.best is not None:
         save_bytes(options.output, run(made.best.recipe, split="validation", progress=progress()).data)
@@ -311,8 +310,8 @@ def _trained(options: argparse.Namespace, network: str, settings: TrainSettings,
 def run_sweep(options: argparse.Namespace) -> int:
     """Many recipes, each measured once; the exit status is 1 when some of them failed."""
     crew = Scheduler(options.scheduler) if options.scheduler else Processes(options.workers, options.threads)
-    asked = Asked(options.steps, options.grid or 0, options.axis or (), options.seeds)
-    wanted = recipes(_network(options), options.dataset, asked)
+    recipe, asked = swept_of(options, progress())
+    wanted = recipes(recipe.network, recipe.dataset, asked)
     growing = sweep(wanted, on=crew, split=options.split, weights=options.weights, progress=progress(lines=True))
     with closing(growing):
         *_, found = growing
@@ -338,8 +337,12 @@ def run_compare(options: argparse.Namespace) -> None:
 
 
 def _measured_items(item: str, split: str, store: Store) -> list[Measured]:
-    """What a word of the command line names: a file, which is measured now, or runs in the store."""
+    """What a word of the command line names: a file, which is measured now, a recipe, or runs in the store."""
     path = Path(item)
+    if path.suffix in WRITABLE:
+        recipe = canonical(asked_recipe(path))
+        known = store.found(recipe.key, split)
+        return [known[0] if known else run(recipe, split=split, store=store, progress=progress()).run]
     if path.suffix == ".wbz" or path.exists():
         loaded = load(path)
         recipe = from_json(msgspec.json.encode(loaded.header["recipe"]), Recipe)

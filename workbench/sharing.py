@@ -7,21 +7,23 @@ from collections.abc import Callable
 
 import msgspec
 
+from .asking import made_of
 from .commands import emit, progress, save_bytes
 from .core.recipe import Recipe
 from .data import load_dataset
 from .export import FORMATS, export_network, format_for, recipe_in, recipe_text
-from .networks.artifact import load
+from .networks.artifact import load, unpack_model
 from .texts import exported_text
 
 
 def run_export(options: argparse.Namespace) -> None:
     """Write a compressed network for other programs, once it is known to compute the same there."""
     name = options.format or format_for(options.output)
-    loaded = load(options.file, code=options.network or "")
+    made = made_of(options, progress())
+    loaded = load(options.file, code=options.network or "") if made is None else unpack_model(made)
     data = None if options.dataset is None else load_dataset(options.dataset, progress())
     content, record = export_network(loaded, name, dataset=data, images=options.images, progress=progress())
-    out = options.output or options.file.with_suffix(FORMATS[name].suffix)
+    out = options.output or (options.file or options.recipe).with_suffix(FORMATS[name].suffix)
     save_bytes(out, content)
     document = {"file": str(out), **msgspec.to_builtins(record)}
     if record.check is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ..core.errors import FileError
 from ..core.progress import Progress
 from ..core.recipe import Recipe, from_json
 from ..core.records import Decision
-from ..networks.artifact import Loaded, load
+from ..networks.artifact import Loaded, load, unpack_model
 from .pipeline import canonical, compress, trains
 from .questions import Asked, Question, last
 from .store import Store
@@ -45,17 +46,24 @@ def opened(path: str | Path, *, code: str = "", store: Store | None = None, prog
     Decisions are those of its run in the store, or found by carrying the recipe out again where that trains nothing.
     code: `FILE.py:FACTORY` of a network of the user's own. FileError for a file that holds no network or no recipe.
     """
-    progress = progress or Progress()
-    loaded = load(path, code=code)
-    recipe = _recipe(path, loaded)
+    return _opened(load(path, code=code), Path(path).read_bytes, str(path), store, progress or Progress())
+
+
+def opened_bytes(data: bytes, *, store: Store | None = None, progress: Progress | None = None) -> Opened:
+    """The same for a file that nobody wrote down."""
+    return _opened(unpack_model(data), lambda: data, "The file", store, progress or Progress())
+
+
+def _opened(loaded: Loaded, read: Callable[[], bytes], name: str, store: Store | None, progress: Progress) -> Opened:
+    recipe = _recipe(name, loaded)
     subject = subject_named(recipe.network, recipe.dataset, progress)
     found, notes = _decisions(recipe, subject, store, progress)
     model = Compressed(loaded.network, dict(loaded.tensors), found or (), notes)
     remark = UNKNOWN if found is None and recipe.steps else ""
-    return Opened(loaded, Asked(subject, recipe, lambda _progress: model, Path(path).read_bytes), model, remark)
+    return Opened(loaded, Asked(subject, recipe, lambda _progress: model, read), model, remark)
 
 
-def _recipe(path: str | Path, loaded: Loaded) -> Recipe:
+def _recipe(path: str, loaded: Loaded) -> Recipe:
     try:
         return canonical(from_json(msgspec.json.encode(loaded.header["recipe"]).decode(), Recipe))
     except KeyError:
