@@ -114,7 +114,7 @@ def spoken(budget: Budget) -> str:
 def told(search: Search) -> str:
     """What is known so far, in one sentence; that nothing meets the budget is said, and what came closest."""
     best, many = search.best, len(search.trials)
-    of = f"{many} trial{'s' * (many != 1)}" if many else "what was measured before"
+    of = "1 trial" if many == 1 else f"{many} trials" if many else "what was measured before"
     if best is None:
         why = search.trials[-1].why if search.trials else ""
         return f"Every trial was refused: {why}" if why else f"Nothing is measured yet for {spoken(search.budget)}."
@@ -159,7 +159,7 @@ def str_of(recipe: Recipe) -> str:
 def _limit(limit: Limit) -> str:
     if limit.measure == "accuracy_drop":
         lost = f"{100 * limit.value:.3g}"
-        return f"at most {lost} point{'s' * (lost != '1')} of accuracy lost"
+        return "at most 1 point of accuracy lost" if lost == "1" else f"at most {lost} points of accuracy lost"
     side = "at least" if limit.measure in ("accuracy", "compression_ratio") else "at most"
     return f"{side} {figure_text(limit.measure, limit.value)}"
 

@@ -6,22 +6,37 @@ from html import escape
 
 import anywidget
 import ipywidgets as w
+import traitlets as t
 
 from .guard import watch
 from .numbers import EMPTY, ESTIMATE, tiles
+from .spoken import HTML
 from .state import State
 from .widgets import BROWSER, Checked
+
+WORDS = {
+    "colours": "Colours",
+    "system": "as the system",
+    "light": "light",
+    "dark": "dark",
+    "numbers": "Skip to the numbers",
+    "views": "Skip to the views",
+    ".wb-side": "Steps and knobs",
+    ".wb-wide": "Numbers",
+    ".wb-lower": "Look closer",
+}
 
 
 class Access(Checked, anywidget.AnyWidget):
     """Skip links, the switch of the theme, names and roles of controls, and a voice that waits until numbers rest."""
 
     _esm = BROWSER / "access.js"
+    words = t.Dict(WORDS).tag(sync=True)
 
 
 def parts(state: State) -> list[w.Widget]:
     """What comes first on the page: the widget, and what its voice says."""
-    spoken = w.HTML().add_class("wb-spoken").add_class("wb-unseen")
+    spoken = HTML().add_class("wb-spoken").add_class("wb-unseen")
 
     def say() -> None:
         spoken.value = escape(sentence(state))

@@ -22,8 +22,11 @@ from .engine import Engine
 from .events import Events
 from .guard import guard
 from .history import History
+from .language import spoken
+from .language_menu import asked, speak_as_asked
 from .layout import page
 from .link import opened
+from .places import read_by_strangers
 from .state import State
 from .visited import make_nothing_for_the_page, share_of_threads, waited_for
 from .widgets import close_all
@@ -93,14 +96,30 @@ class App:
 def show(*, threads: int = 0, link: str = "") -> App:
     """Make the app. threads: how many torch may use; 0: this page's share, since many share a machine.
 
-    link: `?s=...`, what to begin with; under Voila the address of the page says it. With preheated kernels everything
-    slow, the first curve included, happens before somebody asks for the page.
+    link: `?s=...&lang=zh`, what to begin with, in which language; under Voila the address of the page says it. With
+    preheated kernels everything slow, the first curve included, happens before somebody asks for the page.
     """
     torch.set_num_threads(threads or share_of_threads())
-    app = App().open(link or os.environ.get("QUERY_STRING", "")).start()
+    app = _begun(link or os.environ.get("QUERY_STRING", ""))
     if os.environ.get("VOILA_PREHEAT") == "True":
         app.state.choices.for_training(app.state.dataset)  # tries every network, which takes seconds the first time
-        app.open(waited_for())
-    if "VOILA_KERNEL_ID" in os.environ:
+        app = _welcoming(app, waited_for())
+    if read_by_strangers():
         make_nothing_for_the_page()
     return app
+
+
+def _begun(query: str) -> App:
+    """The app at what the address says, in its language."""
+    wrong = speak_as_asked(query)
+    app = App().open(query).start()
+    app.state.error = wrong or app.state.error
+    return app
+
+
+def _welcoming(app: App, query: str) -> App:
+    """An app that waited for its visitor; made anew where they read another language than it was made in."""
+    if asked(query) == spoken():
+        return app.open(query)
+    app.close()
+    return _begun(query)

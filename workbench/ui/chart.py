@@ -7,6 +7,7 @@ is plain data, so a chart sends that, and the browser redraws what has changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import anywidget
 import plotly.graph_objects as go
@@ -14,11 +15,20 @@ import traitlets as t
 from plotly.offline import get_plotlyjs
 
 from ..figures.theme import darkened, tamed
+from .spoken import drawn_in_language, said_of, said_of_rows
 from .widgets import BROWSER, Checked
 
 Point = int | tuple[int, int]
 _FAR = 1e12
 _OPENS, _CLOSES = '"use strict";var Plotly=', "window.Plotly = Plotly;"
+
+
+WORDS = {
+    "unfold": "Show as table",
+    "table": "Table",
+    "more": "The first {shown} of {all} rows.",
+    "waiting": "Being drawn …",
+}
 
 
 class PlotlyBundle(Checked, anywidget.AnyWidget):
@@ -56,6 +66,8 @@ class Chart(Checked, anywidget.AnyWidget):
     label = t.Unicode().tag(sync=True)
     rows: t.List[dict[str, str]] = t.List(help="the same numbers as a table, folded below it").tag(sync=True)
     old = t.Bool(False, help="what is drawn belongs to an earlier choice").tag(sync=True)
+    words = t.Dict(WORDS).tag(sync=True)
+    said = frozenset({"figure", "rows"})
 
     def __init__(self, label: str) -> None:
         super().__init__(label=label)
@@ -72,6 +84,10 @@ class Chart(Checked, anywidget.AnyWidget):
         figure.update_layout(uirevision=keep if figure.data else "")
         with self.hold_sync():
             self.figure, self.rows, self.old = tamed(figure.to_json()), list(rows), False
+
+    def in_language(self, trait: str, value: Any) -> Any:
+        said = {"figure": drawn_in_language, "rows": said_of_rows}.get(trait, said_of)
+        return said(value)
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if not isinstance(content, dict):

@@ -11,6 +11,7 @@ import ipywidgets as w
 from ..core.errors import KnobError
 from ..core.knob import Knob, Value
 from .spelling import read
+from .spoken import HTML
 from .widgets import Checked, LogSlider, Menu, Number, Refuse, Slider, Tick, WholeSlider
 
 DIGITS, LOG_DIGITS = 6, 3
@@ -47,7 +48,7 @@ class Control:
             self.number = Number(self.input, f"{self.input.description}, type a value", self._typed)
             parts = [w.Box([self.input, self.number]).add_class("wb-turn")]
         if not place:
-            parts.append(w.HTML(f'<div class="wb-help">{escape(described(knob))}</div>'))
+            parts.append(HTML(f'<div class="wb-help">{escape(described(knob))}</div>'))
         self.widget = w.VBox(parts).add_class("wb-knob")
         self.input.observe(self._on_input, "value")
         self._showing = False

@@ -14,6 +14,7 @@ from ..methods import checked, parse_step
 from ..networks import adopt, network_named
 from .app import DATASET, METHOD, NETWORK, App
 from .choices import default_step, installed
+from .language import ENGLISH, speak
 
 
 class Workbench(App):
@@ -21,10 +22,19 @@ class Workbench(App):
 
     network: an nn.Module, which is copied and known as `own/CLASS` from then on, or the name of a network. data: what
     `workbench.data.adopt` takes, known as `own/data`, or the name of a dataset. step: the first method, a Step or the
-    command line's spelling, `prune.l1_filter:pruning_ratio=0.4`. WorkbenchError says what does not fit.
+    command line's spelling, `prune.l1_filter:pruning_ratio=0.4`. language: "en" or "zh", from now on in
+    this notebook. WorkbenchError says what does not fit.
     """
 
-    def __init__(self, network: nn.Module | str = NETWORK, data: Any = DATASET, step: Step | str | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module | str = NETWORK,
+        data: Any = DATASET,
+        step: Step | str | None = None,
+        *,
+        language: str = ENGLISH,
+    ) -> None:
+        speak(language)
         chosen = _step(step)
         found = _data(data)
         name = _network(network, found)

@@ -12,6 +12,7 @@ from .chart import PlotlyBundle
 from .debounce import Timer
 from .engine import Engine
 from .history import History
+from .language_menu import Languages
 from .lesson import held
 from .panels import (
     advisor,
@@ -41,6 +42,7 @@ from .panels import (
     unit,
 )
 from .panels.layer import layer_picker
+from .spoken import HTML
 from .state import State
 from .widgets import Heartbeat, Page
 
@@ -84,10 +86,11 @@ def page(
     top = w.Box([undo.panel(state, past), share]).add_class("wb-top")
     parts = [
         *access.parts(state),
+        Languages(),
         Page(),
         Heartbeat(),
         PlotlyBundle(),
-        w.HTML(WELCOME),
+        HTML(WELCOME),
         top,
         pickers.panel(state),
         main,

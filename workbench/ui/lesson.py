@@ -8,6 +8,7 @@ from html import escape
 import ipywidgets as w
 
 from .guard import watch
+from .spoken import HTML
 from .state import State
 
 LESSON = ("locked", "hidden", "reason")
@@ -21,7 +22,7 @@ class Held:
 
     def __init__(self, state: State, name: str, widget: w.Widget, value: Callable[[], str] | None = None) -> None:
         self._state, self._name, self._inner, self._value = state, name, widget, value
-        self._note = w.HTML().add_class("wb-lock")
+        self._note = HTML().add_class("wb-lock")
         self.widget = w.VBox([widget, self._note]).add_class("wb-held")
 
     def show(self) -> None:

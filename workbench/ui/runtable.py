@@ -11,6 +11,16 @@ import traitlets as t
 
 from .widgets import BROWSER, Checked
 
+WORDS = {
+    "run": "Run",
+    "limits": "Limits",
+    "low": "from",
+    "high": "to",
+    "least": "at least",
+    "most": "at most",
+    "more": "The first {shown} of {all} runs; limit a column to see others.",
+}
+
 
 class RunTable(Checked, anywidget.AnyWidget):
     """columns: {name, title, unit, low, high}, the last two as they are typed. rows: {key, name, steps, marks, cells,
@@ -21,6 +31,8 @@ class RunTable(Checked, anywidget.AnyWidget):
 
     _esm = BROWSER / "runs.js"
     label = t.Unicode().tag(sync=True)
+    words = t.Dict(WORDS).tag(sync=True)
+    said = frozenset({"rows"})
     columns: t.List[dict[str, str]] = t.List().tag(sync=True)
     rows: t.List[dict[str, Any]] = t.List().tag(sync=True)
     picked = t.Unicode().tag(sync=True)

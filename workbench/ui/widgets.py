@@ -14,6 +14,8 @@ import ipywidgets as w
 import traitlets as t
 
 from .choices import Group
+from .language import say
+from .spoken import Spoken
 
 BROWSER = Path(__file__).parent / "browser"
 Refuse = Callable[[str], None]
@@ -23,7 +25,7 @@ def _unheard(_sentence: str) -> None:
     """Nobody listens yet."""
 
 
-class Checked(w.Widget):
+class Checked(Spoken):
     """Mixin: a message of the wrong kind becomes one sentence for `refuse` and changes nothing."""
 
     refuse: Refuse = staticmethod(_unheard)
@@ -74,7 +76,7 @@ class Number(Checked, anywidget.AnyWidget):
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         text = content.get("typed") if isinstance(content, dict) else None
         if isinstance(text, str):
-            self.send({"problem": self._typed(text)})
+            self.send({"problem": say(self._typed(text))})
 
 
 class Menu(Checked, w.Dropdown):
@@ -124,6 +126,7 @@ class CopyButton(Checked, anywidget.AnyWidget):
     label = t.Unicode().tag(sync=True)
     text = t.Unicode().tag(sync=True)
     is_link = t.Bool(False).tag(sync=True)
+    words = t.Dict({"done": "Copied.", "failed": "Select the text below and copy it."}).tag(sync=True)
 
 
 class Address(Checked, anywidget.AnyWidget):
@@ -155,6 +158,7 @@ class LessonTicks(Checked, anywidget.AnyWidget):
     _esm = BROWSER / "lesson.js"
     heads = t.List(["Control", "Off", "Hidden"]).tag(sync=True)
     rows: t.List[Any] = t.List().tag(sync=True)
+    said = frozenset({"rows"})
 
     def __init__(self, ticked: Callable[[str, str, bool], None]) -> None:
         super().__init__()

@@ -1,20 +1,16 @@
 // For who cannot see, does not point, or looks in the dark: skip links, themes, names and roles, and a voice.
 const KEPT = "workbench-theme";
-const THEMES = { system: "as the system", light: "light", dark: "dark" };
+const THEMES = ["system", "light", "dark"];
 const REST_MS = 900; // numbers that a hand is still changing are not read out
 const CONTROLS = ".wb-app .noUi-handle, .wb-app select, .wb-app input, .wb-app textarea";
-const PLACES = {
-  ".wb-side": ["region", "Steps and knobs"],
-  ".wb-wide": ["region", "Numbers"],
-  ".wb-lower": ["region", "Look closer"],
-};
+const PLACES = [".wb-side", ".wb-wide", ".wb-lower"];
 
 const make = (kind, traits) => Object.assign(document.createElement(kind), traits);
 
 function kept() {
   try {
     const found = localStorage.getItem(KEPT);
-    return found in THEMES ? found : "system";
+    return THEMES.includes(found) ? found : "system";
   } catch {
     return "system"; // a browser may refuse to keep anything
   }
@@ -42,10 +38,10 @@ function paint(theme) {
   dispatchEvent(new Event("wb-theme"));
 }
 
-function themes(el) {
-  const label = make("label", { className: "wb-theme", textContent: "Colours " });
+function themes(el, words) {
+  const label = make("label", { className: "wb-theme", textContent: `${words.colours} ` });
   const select = make("select");
-  for (const [value, textContent] of Object.entries(THEMES)) select.append(make("option", { value, textContent }));
+  for (const value of THEMES) select.append(make("option", { value, textContent: words[value] }));
   select.value = kept();
   const show = () => paint(select.value);
   select.addEventListener("change", () => {
@@ -81,7 +77,7 @@ function set(part, name, value) {
   if (part.getAttribute(name) !== value) part.setAttribute(name, value);
 }
 
-function name() {
+function name(words) {
   for (const control of document.querySelectorAll(CONTROLS)) {
     const found = control.hasAttribute("aria-label") ? "" : nameOf(control);
     if (found) control.setAttribute("aria-label", found);
@@ -95,10 +91,10 @@ function name() {
     }
   }
   for (const bar of document.querySelectorAll(".wb-app .widget-hprogress")) set(bar, "aria-hidden", "true");
-  for (const [place, [role, label]] of Object.entries(PLACES)) {
+  for (const place of PLACES) {
     for (const part of document.querySelectorAll(place)) {
-      set(part, "role", role);
-      set(part, "aria-label", label);
+      set(part, "role", "region");
+      set(part, "aria-label", words[place]);
     }
   }
 }
@@ -119,16 +115,17 @@ function voice(el) {
 }
 
 export default {
-  render({ el }) {
+  render({ model, el }) {
+    const words = model.get("words");
     el.classList.add("wb-access");
-    skip(el, "Skip to the numbers", ".wb-wide");
-    skip(el, "Skip to the views", ".wb-lower");
-    const forget = themes(el);
+    skip(el, words.numbers, ".wb-wide");
+    skip(el, words.views, ".wb-lower");
+    const forget = themes(el, words);
     const listen = voice(el);
     let due = 0;
     const all = () => {
       due = 0;
-      name();
+      name(words);
       listen();
     };
     const watch = new MutationObserver(() => (due ||= setTimeout(all, 50)));

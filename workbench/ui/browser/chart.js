@@ -55,25 +55,28 @@ function cells(kind, values) {
   return row;
 }
 
-function fill(place, rows, label) {
+function fill(place, rows, label, words) {
   const table = Object.assign(document.createElement("table"), { className: "wb-table" });
   table.append(Object.assign(document.createElement("caption"), { className: "wb-unseen", textContent: label }));
   table.append(cells("th", Object.keys(rows[0])), ...rows.slice(0, MOST_ROWS).map((row) => cells("td", Object.values(row))));
   place.replaceChildren(table);
-  if (rows.length > MOST_ROWS) place.append(`The first ${MOST_ROWS} of ${rows.length.toLocaleString("en")} rows.`);
+  if (rows.length > MOST_ROWS) {
+    place.append(words.more.replace("{shown}", MOST_ROWS).replace("{all}", rows.length.toLocaleString("en")));
+  }
 }
 
 // The same numbers, made when somebody unfolds them.
 function tableOf(model, el) {
+  const words = model.get("words");
   const details = el.appendChild(document.createElement("details"));
-  details.append(Object.assign(document.createElement("summary"), { textContent: "Show as table" }));
+  details.append(Object.assign(document.createElement("summary"), { textContent: words.unfold }));
   const place = details.appendChild(Object.assign(document.createElement("div"), { className: "wb-scroll", tabIndex: 0 }));
   place.setAttribute("role", "region");
   const show = () => {
     const rows = model.get("rows");
-    place.setAttribute("aria-label", `Table: ${model.get("label")}`);
+    place.setAttribute("aria-label", `${words.table}: ${model.get("label")}`);
     details.hidden = !rows.length;
-    if (rows.length && details.open) fill(place, rows, model.get("label"));
+    if (rows.length && details.open) fill(place, rows, model.get("label"), words);
   };
   details.addEventListener("toggle", show);
   show();
@@ -87,7 +90,7 @@ export default {
     el.setAttribute("aria-label", model.get("label"));
     const box = el.appendChild(document.createElement("div"));
     box.className = "wb-drawing";
-    tell(box, [model.get("label"), "Being drawn …"]);
+    tell(box, [model.get("label"), model.get("words").waiting]);
     const retell = tableOf(model, el);
     const Plotly = await library();
     let width = 0;

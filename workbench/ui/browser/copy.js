@@ -33,7 +33,7 @@ export default {
     button.addEventListener("click", async () => {
       shown.hidden = false;
       const copied = await toClipboard(shown.textContent, shown);
-      said.textContent = copied ? "Copied." : "Select the text below and copy it.";
+      said.textContent = copied ? model.get("words").done : model.get("words").failed;
     });
     model.on("change:text change:label", show);
     show();

@@ -13,6 +13,7 @@ export default {
     el.classList.add("wb-scroll");
     el.tabIndex = 0;
     el.setAttribute("role", "region");
+    const words = model.get("words");
     const id = `wb-runs-${(made += 1)}`;
     const table = named("table", { className: "wb-table wb-runs" });
     const more = named("p", { className: "wb-help" });
@@ -25,8 +26,8 @@ export default {
     };
     const field = (column, i, end) => {
       const input = named("input", { id: `${id}-${i}-${end}`, type: "text", inputMode: "decimal", value: column[end] });
-      input.placeholder = end === "low" ? "from" : "to";
-      input.setAttribute("aria-label", `${column.title}: ${end === "low" ? "at least" : "at most"} (${column.unit})`);
+      input.placeholder = words[end];
+      input.setAttribute("aria-label", `${column.title}: ${end === "low" ? words.least : words.most} (${column.unit})`);
       input.addEventListener("change", () => limit(i));
       return input;
     };
@@ -60,11 +61,11 @@ export default {
       const at = focused && { id: focused.id, key: focused.dataset.key };
       const columns = model.get("columns");
       const rows = sorted(model.get("rows"));
-      const head = named("tr", {}, named("th", { scope: "col", textContent: "Run" }), ...columns.map(heading));
+      const head = named("tr", {}, named("th", { scope: "col", textContent: words.run }), ...columns.map(heading));
       const limits = columns.map((column, i) => named("td", {}, field(column, i, "low"), field(column, i, "high")));
-      const second = named("tr", { className: "wb-limits" }, named("th", { scope: "row", textContent: "Limits" }), ...limits);
+      const second = named("tr", { className: "wb-limits" }, named("th", { scope: "row", textContent: words.limits }), ...limits);
       table.replaceChildren(head, second, ...rows.slice(0, MOST_ROWS).map(line));
-      more.textContent = rows.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${rows.length} runs; limit a column to see others.` : "";
+      more.textContent = rows.length > MOST_ROWS ? words.more.replace("{shown}", MOST_ROWS).replace("{all}", rows.length) : "";
       el.setAttribute("aria-label", model.get("label"));
       el.hidden = !columns.length;
       if (at?.id) document.getElementById(at.id)?.focus();

@@ -17,6 +17,7 @@ from ..choices import default_step
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
 from ..numbers import count
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Menu
 from .tables import folded
@@ -32,7 +33,7 @@ SHOWN = 3
 def panel(state: State, engine: Engine) -> w.VBox:
     """Questions, the answer with a button for each way, the measurement, and the table of families."""
     cards = [_Card(state) for _ in range(SHOWN)]
-    made_of, rest, measured = w.HTML(), w.HTML(), w.HTML().add_class("wb-live")
+    made_of, rest, measured = HTML(), HTML(), HTML().add_class("wb-live")
 
     def show() -> None:
         choices, network = state.choices, state.network
@@ -47,7 +48,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, NAME, show, "needs", "network", "dataset", "comparison", "choices")
     questions = w.Box([_menu(state, question) for question in QUESTIONS]).add_class("wb-row")
     tiles = w.Box([card.box for card in cards]).add_class("wb-tiles")
-    intro = w.HTML(f"<p>{WHAT}</p>")
+    intro = HTML(f"<p>{WHAT}</p>")
     return w.VBox([intro, questions, made_of, tiles, measured, rest])
 
 
@@ -55,9 +56,9 @@ class _Card:
     """One way with its reasons and a button that sets its steps."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._text = state, w.HTML()
+        self._state, self._text = state, HTML()
         self._found: Advised | None = None
-        self._set = w.Button(description="Set these steps", tooltip="Do this above, with the usual knobs")
+        self._set = Button(description="Set these steps", tooltip="Do this above, with the usual knobs")
         self._set.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._set]).add_class("wb-tile")
 

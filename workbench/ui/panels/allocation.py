@@ -11,6 +11,7 @@ from ...figures import allocation as figure
 from ..controls import Control
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Menu
 from ..wishes import LOSS
@@ -27,9 +28,9 @@ def panel(state: State, engine: Engine) -> w.VBox:
     who = Menu(options=tuple(WHO), description="lost by", tooltip="Whose loss is limited")
     who.refuse = state.refuse
     who.observe(guard(state, lambda change: state.set({"together": WHO[change["new"]]})), "value")
-    start = w.Button(description="Choose each layer's value", tooltip="Set values of each layer's own from the scan")
+    start = Button(description="Choose each layer's value", tooltip="Set values of each layer's own from the scan")
     start.on_click(guard(state, lambda _button: engine.allocate()))
-    why_not, table = w.HTML(), w.HTML().add_class("wb-live")
+    why_not, table = HTML(), HTML().add_class("wb-live")
 
     def offer() -> None:
         lost.show(state.tolerated)
@@ -47,7 +48,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, "sensitivity", show, "allocation", "recipe")
     row = w.Box([lost.widget, w.VBox([who]).add_class("wb-knob")]).add_class("wb-row")
     button = w.Box([start, why_not]).add_class("wb-buttons")
-    heading = w.HTML(f"<h2>Values for each layer, from its sensitivity</h2><p>{WHAT}</p>")
+    heading = HTML(f"<h2>Values for each layer, from its sensitivity</h2><p>{WHAT}</p>")
     return w.VBox([heading, row, button, table]).add_class("wb-allocation")
 
 

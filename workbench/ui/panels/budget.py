@@ -16,6 +16,7 @@ from ..controls import Control
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
 from ..numbers import EMPTY, ESTIMATE, MEASURED
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Line, Menu
 from ..wishes import FIELDS, TRIALS, budget_of, texts_of
@@ -34,7 +35,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     """Fields, three answers each with a button, and the search."""
     answers = [_Answer(state, title, which) for title, which in ANSWERS.items()]
     chart = Chart("Every setting of the search: accuracy against what the budget limits; the table below says the same")
-    said, rows, view = w.HTML().add_class("wb-live"), w.HTML(), figure.view(None)
+    said, rows, view = HTML().add_class("wb-live"), HTML(), figure.view(None)
 
     def show() -> None:
         nonlocal view
@@ -55,14 +56,14 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, NAME, engine.propose, "budget", "my_steps", "network", "dataset", "recipe")
     when_seen(state, NAME, show, "search", "budget", "runs", "busy")
     cards = w.Box([answer.box for answer in answers]).add_class("wb-tiles")
-    intro = w.HTML(f"<p>{WHAT}</p>")
+    intro = HTML(f"<p>{WHAT}</p>")
     return w.VBox([intro, _fields(state), _steps(state), cards, _search(state, engine), said, chart, rows])
 
 
 def _fields(state: State) -> w.VBox:
     """One line for each limit; what is wrong with one is said below, and nothing has changed then."""
     lines = {f.measure: Line(description=f.label, placeholder="no limit", continuous_update=False) for f in FIELDS}
-    wrong, following = w.HTML().add_class("wb-live"), False
+    wrong, following = HTML().add_class("wb-live"), False
 
     def typed(_change: object) -> None:
         if following:
@@ -101,12 +102,12 @@ def _steps(state: State) -> w.Box:
 
 def _search(state: State, engine: Engine) -> w.VBox:
     """Start and stop; without Optuna the start is off, with the sentence that says what brings it."""
-    start = w.Button(description="Search for better", tooltip="Measure settings in the background, each a trial")
-    stop = w.Button(description="Stop the search", tooltip="What was measured stays")
+    start = Button(description="Search for better", tooltip="Measure settings in the background, each a trial")
+    stop = Button(description="Stop the search", tooltip="What was measured stays")
     trials = Control("trials", TRIALS, guard(state, lambda value: state.set({"trials": value})), state.refuse)
     start.on_click(guard(state, lambda _button: engine.search()))
     stop.on_click(guard(state, lambda _button: engine.stop_search()))
-    off = w.HTML()
+    off = HTML()
 
     def offer() -> None:
         why = why_not() or ("" if state.budget else "Say a budget first.")
@@ -125,8 +126,8 @@ class _Answer:
     def __init__(self, state: State, title: str, which: str) -> None:
         self._state, self._title = state, title
         self._recipe: Recipe | None = None
-        self._text = w.HTML()
-        self._use = w.Button(description=f"Use the {which} settings", tooltip="Set the steps and knobs above to these")
+        self._text = HTML()
+        self._use = Button(description=f"Use the {which} settings", tooltip="Set the steps and knobs above to these")
         self._use.on_click(guard(state, lambda _button: self._take()))
         self.box = w.VBox([self._text, self._use]).add_class("wb-tile")
         self._look = ""

@@ -10,6 +10,7 @@ from ...figures import waterfall as figure
 from ..chart import Chart
 from ..engine import Engine
 from ..guard import guard, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 
 NAME = "bytes"
@@ -21,9 +22,9 @@ def panel(state: State, engine: Engine) -> w.VBox:
     """The waterfall from the dense weights to the file, with the accuracy after each step beside it."""
     chart = Chart("Bytes from the dense weights to the file, step by step, the accuracy after each step, and the parts")
     titles = {name: cls.title for name, cls in state.choices.methods.items()}
-    start = w.Button(description="Measure accuracy after each step", tooltip="Stop after every step and count")
+    start = Button(description="Measure accuracy after each step", tooltip="Stop after every step and count")
     start.on_click(guard(state, lambda _button: engine.ask(StagesQuestion())))
-    note = w.HTML()
+    note = HTML()
 
     def ask() -> None:
         """Unasked only where it takes a moment."""

@@ -23,6 +23,7 @@ from ..choices import axis_of
 from ..engine import Engine
 from ..following import Following
 from ..guard import guard, watch, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 
 NAME = "explain"
@@ -31,7 +32,7 @@ WHAT = "A picture that looks convincing may still be wrong. Each of these takes 
 
 def panel(state: State, engine: Engine, following: Following) -> w.VBox:
     """Two tables, a button for each check, and the chart of each check that was asked for."""
-    alike, believed, why_not = w.HTML(), w.HTML(), w.HTML()
+    alike, believed, why_not = HTML(), HTML(), HTML()
     checks = (
         _Check("trust", "Do the networks need it?", "Take away and put back what the pictures call important"),
         _Check("random", "Would random weights look the same?", "Draw the picture while the layers forget"),
@@ -63,7 +64,7 @@ def panel(state: State, engine: Engine, following: Following) -> w.VBox:
     watch(state, offer, "dataset", "steps", "active")
     when_seen(state, NAME, show, "answers", "asked", "image", "target", "attribution", "picture")
     buttons = w.Box([*(check.button for check in checks), why_not]).add_class("wb-buttons")
-    head = w.HTML(f'<h2>Check the pictures</h2><p class="wb-help">{WHAT}</p>')
+    head = HTML(f'<h2>Check the pictures</h2><p class="wb-help">{WHAT}</p>')
     tables = w.Box([alike, believed]).add_class("wb-pair")
     return w.VBox([tables, head, buttons, *(check.chart for check in checks)])
 
@@ -73,7 +74,7 @@ class _Check:
 
     def __init__(self, kind: str, name: str, tooltip: str) -> None:
         self.kind = kind
-        self.button = w.Button(description=name, tooltip=tooltip)
+        self.button = Button(description=name, tooltip=tooltip)
         self.chart = Chart(f"{name} {tooltip}")
         self.chart.layout.display = "none"
 

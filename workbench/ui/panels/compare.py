@@ -11,6 +11,7 @@ from ..chart import Chart
 from ..choices import Group, Option
 from ..engine import Engine
 from ..guard import guard, when_seen
+from ..spoken import HTML
 from ..state import State
 from ..widgets import Picker
 
@@ -24,7 +25,7 @@ AGAINST = "The curve that the others are compared with in the last table"
 def panel(state: State, engine: Engine) -> w.VBox:
     """The picture, the menu of the baseline and the tables."""
     chart = Chart("Accuracy against bytes of each sequence of methods, with intervals; the tables below say the same")
-    baseline, tables = Picker(label="Baseline"), w.HTML()
+    baseline, tables = Picker(label="Baseline"), HTML()
     baseline.refuse = state.refuse
     baseline.pick = guard(state, lambda name: state.set({"baseline": name}))
 
@@ -40,7 +41,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     when_seen(state, NAME, engine.compare, "runs", "baseline")
     when_seen(state, NAME, show, "comparison")
-    return w.VBox([w.HTML(f"<p>{WHAT}</p>"), chart, baseline, tables])
+    return w.VBox([HTML(f"<p>{WHAT}</p>"), chart, baseline, tables])
 
 
 def _table(table: figure.Table) -> str:

@@ -14,6 +14,7 @@ from ..chart import Chart, Point
 from ..engine import Engine
 from ..gallery import Gallery
 from ..guard import guard, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Toggle
 from . import explain
@@ -27,10 +28,10 @@ _ALL = "all"
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """The classes and the confusion, then the images whose answer changed."""
-    said, shown = w.HTML(), _Shown()
+    said, shown = HTML(), _Shown()
     whom = Chart("Change in accuracy of every class, with intervals")
     taken = Chart("Which classes are taken for which more often now, true classes in rows and answers in columns")
-    start = w.Button(description="Compare all answers", tooltip="Let both networks answer every validation image")
+    start = Button(description="Compare all answers", tooltip="Let both networks answer every validation image")
     pictures = _Pictures(state, engine, shown)
     classes, confused = by_class.view(None), confusion.view(None)
 
@@ -71,7 +72,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     when_seen(state, NAME, ask, "run")
     when_seen(state, NAME, show, "answers", "image")
     charts = w.Box([whom, taken]).add_class("wb-pair")
-    head = w.Box([start, w.HTML(f'<span class="wb-help">{WHAT}</span>')]).add_class("wb-buttons")
+    head = w.Box([start, HTML(f'<span class="wb-help">{WHAT}</span>')]).add_class("wb-buttons")
     return w.VBox([head, said, charts, pictures.box])
 
 
@@ -97,9 +98,9 @@ class _Pictures:
             options=[("All", _ALL), *((fate.capitalize(), fate) for fate in FATES)], value=_ALL, tooltip="Which images"
         )
         self._fates.refuse, self._fates.style.button_width = state.refuse, "auto"
-        self._every = w.Button(description="Show all classes", tooltip="Show flips of every class again")
-        self._look = w.Button(description="What do both look at?", tooltip="Explain the selected image")
-        self._said, self._gallery = w.HTML(), Gallery("Images whose answer changed, most confidence lost first")
+        self._every = Button(description="Show all classes", tooltip="Show flips of every class again")
+        self._look = Button(description="What do both look at?", tooltip="Explain the selected image")
+        self._said, self._gallery = HTML(), Gallery("Images whose answer changed, most confidence lost first")
         self._chart = Chart("Every image whose answer changed: how sure the dense network was, and what is left of it")
         self._pick = pick_image(state)
         self._gallery.picked = self._pick
@@ -109,7 +110,7 @@ class _Pictures:
         self._look.on_click(guard(state, lambda _button: self._explain(engine)))
         self.redraw = lambda: None
         buttons = w.Box([self._fates, self._every, self._look]).add_class("wb-buttons")
-        title = w.HTML("<h2>Images whose answer changed</h2>")
+        title = HTML("<h2>Images whose answer changed</h2>")
         self.box = w.VBox([title, buttons, self._said, self._gallery, self._chart])
 
     def show(self, found: Costs | None) -> None:

@@ -11,6 +11,7 @@ from ..chart import Chart, Point
 from ..choices import Group, Option
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Picker
 
@@ -25,7 +26,7 @@ def panel(state: State, engine: Engine, name: str) -> w.VBox:
         "The units that the criterion puts most in the wrong place; a click shows the unit; the menu says the same"
     )
     how, again = Picker(label="Criterion"), Picker(label="Worst mistakes")
-    start = w.Button(description="Compare with the truth", tooltip="Take out every unit alone and measure the loss")
+    start = Button(description="Compare with the truth", tooltip="Take out every unit alone and measure the loss")
     view = figure.view(None)
     picked = ""
 
@@ -78,4 +79,4 @@ def panel(state: State, engine: Engine, name: str) -> w.VBox:
     watch(state, offer, "decisions", "network")
     when_seen(state, name, show, "answers", "decisions", "layer", "unit")
     head = w.Box([how, w.Box([start]).add_class("wb-buttons")]).add_class("wb-row")
-    return w.VBox([head, w.HTML(f'<span class="wb-help">{WHAT}</span>'), points, again, worst])
+    return w.VBox([head, HTML(f'<span class="wb-help">{WHAT}</span>'), points, again, worst])

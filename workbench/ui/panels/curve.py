@@ -8,6 +8,7 @@ from ...figures import accuracy_bytes as figure
 from ..chart import Chart, Point
 from ..engine import Engine
 from ..guard import guard, watch
+from ..spoken import HTML, Button
 from ..state import State
 
 
@@ -41,9 +42,9 @@ def panel(state: State, engine: Engine) -> w.VBox:
             chart.show(figure.figure(view), keep=f"{state.network} {state.dataset}", rows=figure.table(view))
 
     watch(state, show, "runs", "run", "estimate", "sample", "pinned", "labels")
-    more = w.Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")
+    more = Button(description="Measure this method's curve", tooltip="Nine settings from one end to the other")
     more.on_click(guard(state, lambda _button: engine.fill()))
-    hint = w.HTML(
+    hint = HTML(
         '<span class="wb-help">Click a point to set the knobs that made it. Point at it for its numbers.</span>'
     )
     return w.VBox([chart, w.Box([more, hint]).add_class("wb-buttons")])

@@ -10,6 +10,7 @@ from ...core.records import Run
 from ...figures import difference
 from ..chart import Chart, Point
 from ..guard import guard, when_seen
+from ..spoken import HTML
 from ..state import State
 
 
@@ -17,7 +18,7 @@ def panel(state: State, view_name: str) -> w.VBox:
     """The picked run against the pinned one, or else against what is chosen now. view_name: the view that has it."""
     view = difference.view(None, None)
     chart = Chart("What differs between two runs, layer by layer, in bytes")
-    whole = w.HTML()
+    whole = HTML()
 
     def clicked(trace: int, point: Point) -> None:
         layer = difference.layer_at(view, trace, point) if isinstance(point, int) else None
@@ -35,7 +36,7 @@ def panel(state: State, view_name: str) -> w.VBox:
         chart.show(difference.figure(view), rows=difference.table(view))
 
     when_seen(state, view_name, show, "picked", "pinned", "labels", "runs", "run", "layer")
-    return w.VBox([w.HTML("<h2>What differs</h2>"), whole, chart])
+    return w.VBox([HTML("<h2>What differs</h2>"), whole, chart])
 
 
 def _two(state: State) -> tuple[Run | None, Run | None]:

@@ -15,6 +15,7 @@ from ..chart import Chart
 from ..engine import Engine
 from ..following import Following
 from ..guard import guard, watch, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from ..upload import PictureButton
 from ..widgets import Menu, Picker, WholeSlider
@@ -32,7 +33,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     chart = Chart("The image, what the dense and the compressed network look at, and the difference")
     how = Picker(label="How to explain")
     whom = Menu(description="class", tooltip="What for the picture speaks: the class that is explained")
-    start = w.Button(description="Explain this image", tooltip="Ask both networks what speaks for the class")
+    start = Button(description="Explain this image", tooltip="Ask both networks what speaks for the class")
     how.refuse = whom.refuse = state.refuse
     how.pick = guard(state, state.pick_attribution)
 
@@ -75,9 +76,9 @@ def _which(state: State) -> w.VBox:
     """A number of the validation data, or a picture as the network sees it."""
     image = WholeSlider(description="validation image", tooltip="Its place in the validation data, from 0")
     seen = w.Image(format="png").add_class("wb-picture")
-    said = w.HTML()
+    said = HTML()
     bring = PictureButton(label="Use a picture of yours", help=_BRING)
-    back = w.Button(description="Back to validation images", tooltip="Explain an image of the data again")
+    back = Button(description="Back to validation images", tooltip="Explain an image of the data again")
     image.refuse = bring.refuse = state.refuse
     bring.bring = guard(state, state.bring)
 

@@ -11,6 +11,7 @@ from ..engine import Engine
 from ..files import KINDS, File, FileButton, FileQuestion, why_not
 from ..guard import guard, watch
 from ..snippets import as_command, as_python
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import CopyButton, DownloadButton
 
@@ -22,7 +23,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     """Downloads, two texts to copy, and the measurement on test data."""
     download = DownloadButton(engine.file)
     python, command = CopyButton(label="Copy as Python"), CopyButton(label="Copy as command")
-    test = w.Button(description="Measure on test data", tooltip="The number to report; never choose a setting by it")
+    test = Button(description="Measure on test data", tooltip="The number to report; never choose a setting by it")
     test.on_click(guard(state, lambda _button: engine.report()))
 
     def offer() -> None:
@@ -37,7 +38,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
 
     watch(state, offer, "run", "busy")
     watch(state, spell, "recipe")
-    first = w.Box([w.HTML("<h2>Take it with you</h2>"), download, test, python, command]).add_class("wb-export")
+    first = w.Box([HTML("<h2>Take it with you</h2>"), download, test, python, command]).add_class("wb-export")
     return w.VBox([first, _Others(state, engine).box])
 
 
@@ -48,8 +49,8 @@ class _Others:
         self._state, self._engine, self._making, self._said = state, engine, "", ""
         self._buttons = {kind: FileButton(guard(state, lambda kind=kind: self._ask(kind))) for kind in KINDS}
         recipes = [_recipe_button(state, engine, kind) for kind in RECIPES]
-        self._why_not, self._told = w.HTML(), w.HTML().add_class("wb-live")
-        row = w.Box([w.HTML("For other programs:"), *self._buttons.values(), *recipes])
+        self._why_not, self._told = HTML(), HTML().add_class("wb-live")
+        row = w.Box([HTML("For other programs:"), *self._buttons.values(), *recipes])
         self.box = w.VBox([row.add_class("wb-buttons").add_class("wb-others"), self._why_not, self._told])
         watch(state, self._offer, "run", "recipe")
         state.observe(guard(state, self._arrived), "answers")

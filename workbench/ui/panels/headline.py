@@ -8,12 +8,13 @@ import ipywidgets as w
 
 from ..guard import watch
 from ..numbers import Tile, report, tiles
+from ..spoken import HTML
 from ..state import State
 
 
 def panel(state: State) -> w.VBox:
     """Five tiles, why there are none while the choice is invalid, and the number on test data when there is one."""
-    numbers, tested, problem = w.HTML(), w.HTML(), w.HTML().add_class("wb-problem").add_class("wb-live")
+    numbers, tested, problem = HTML(), HTML(), HTML().add_class("wb-problem").add_class("wb-live")
 
     def show() -> None:
         numbers.value = '<div class="wb-tiles">' + "".join(map(_tile, tiles(state))) + "</div>"

@@ -17,6 +17,7 @@ from ..chart import Chart, Point
 from ..choices import axis_of, default_step
 from ..guard import guard, watch, when_seen
 from ..runtable import RunTable
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Line
 from . import difference as compared
@@ -32,7 +33,7 @@ _KNOBS = 3
 def panel(state: State, labels: Labels) -> w.VBox:
     """The picture, the table behind it, what can be done with the picked run, and what differs."""
     runs = _Runs(state)
-    head = w.HTML(f"<p>{WHAT}</p>")
+    head = HTML(f"<p>{WHAT}</p>")
     parts = [
         head,
         runs.chart,
@@ -73,7 +74,7 @@ class _Runs:
         self.chart.clicked, self.chart.brushed = guard(state, self._clicked), guard(state, self._brushed)
         self.table = RunTable("Measured runs", guard(state, self._pick), guard(state, self._limit))
         self.table.refuse = state.refuse
-        self.clear = w.Button(description="Clear all limits", tooltip="Show every run again")
+        self.clear = Button(description="Clear all limits", tooltip="Show every run again")
         self.clear.on_click(guard(state, self._clear))
         state.observe(guard(state, lambda _change: self._limits.clear()), ["network", "dataset"])
         when_seen(state, NAME, self._show, "runs", "labels", "pinned", "picked", "recipe")
@@ -157,12 +158,10 @@ def _row(state: State, view: parallel.ParallelView, thread: parallel.Thread) -> 
 
 def _picked(state: State, labels: Labels) -> w.VBox:
     """Name, pin and take over."""
-    said, name = w.HTML(), Line(description="Name", placeholder="a name for this run", continuous_update=False)
+    said, name = HTML(), Line(description="Name", placeholder="a name for this run", continuous_update=False)
     name.refuse = state.refuse
-    pin = w.Button(description="Pin as reference", tooltip="Hold everything against this run, and keep it on top")
-    take = w.Button(
-        description="Take over its recipe", tooltip="Set network, steps and knobs as they were; go on there"
-    )
+    pin = Button(description="Pin as reference", tooltip="Hold everything against this run, and keep it on top")
+    take = Button(description="Take over its recipe", tooltip="Set network, steps and knobs as they were; go on there")
     following = False
 
     def change(run: Run, label: Label) -> None:
@@ -193,7 +192,7 @@ def _picked(state: State, labels: Labels) -> w.VBox:
     pin.on_click(guard(state, lambda _button: turn()))
     take.on_click(guard(state, lambda _button: state.follow(state.runs[state.picked])))
     when_seen(state, NAME, show, "picked", "pinned", "labels", "runs")
-    return w.VBox([w.HTML("<h2>The picked run</h2>"), said, w.Box([name, pin, take]).add_class("wb-buttons")])
+    return w.VBox([HTML("<h2>The picked run</h2>"), said, w.Box([name, pin, take]).add_class("wb-buttons")])
 
 
 def _said(state: State, run: Run | None) -> str:

@@ -13,6 +13,7 @@ from ..chart import Chart, Point
 from ..engine import Engine
 from ..gallery import Gallery
 from ..guard import guard, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from . import teacher
 from .image import pick_image
@@ -31,8 +32,8 @@ NONE = "Nothing more is to be seen for this recipe. Quantize to see {}; factoris
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """Errors of every layer; then levels, directions and soft targets, where the recipe has them."""
-    start = w.Button(description="Look inside", tooltip="Run both networks on the same images")
-    said, more = w.HTML(), w.HTML()
+    start = Button(description="Look inside", tooltip="Run both networks on the same images")
+    said, more = HTML(), HTML()
     noise = _Noise(state)
     stored, lost, taught = _Levels(state), _Directions(state), teacher.Soft(state, engine)
 
@@ -55,7 +56,7 @@ def panel(state: State, engine: Engine) -> w.VBox:
     taught.redraw = guard(state, show)
     when_seen(state, NAME, ask, "run")
     when_seen(state, NAME, show, "answers", "layer", "image", "recipe")
-    head = w.Box([start, w.HTML(f'<span class="wb-help">{WHAT}</span>')]).add_class("wb-buttons")
+    head = w.Box([start, HTML(f'<span class="wb-help">{WHAT}</span>')]).add_class("wb-buttons")
     return w.VBox([head, layer_picker(state), said, noise.box, stored.box, lost.box, taught.box, more])
 
 
@@ -63,7 +64,7 @@ class _Noise:
     """Signal over error of every layer."""
 
     def __init__(self, state: State) -> None:
-        self._state, self._view, self._notes = state, sqnr.view(None), w.HTML()
+        self._state, self._view, self._notes = state, sqnr.view(None), HTML()
         self._chart = Chart("Signal over error in each layer, in decibels")
         self._chart.clicked = guard(state, self._clicked)
         self.box = w.VBox([self._chart, self._notes])
@@ -105,7 +106,7 @@ class _Directions:
         self._chart = Chart("Singular values of one layer's weight, kept and discarded")
         self._gallery = Gallery("Images to which the discarded directions answer most")
         self._gallery.picked = pick_image(state)
-        self._title = w.HTML("<h2>What the discarded directions answer to most</h2>")
+        self._title = HTML("<h2>What the discarded directions answer to most</h2>")
         self.box = w.VBox([self._chart, self._title, self._gallery])
 
     def show(self, found: Inside | None) -> bool:

@@ -12,6 +12,7 @@ from ..controls import Control
 from ..guard import guard, watch
 from ..lesson import LESSON, Held
 from ..locks import KNOB
+from ..spoken import HTML
 from ..state import State
 from ..widgets import close_all
 from . import own
@@ -20,7 +21,7 @@ from . import own
 def panel(state: State) -> w.VBox:
     """One control for each knob; made anew when the active step has another method."""
     box = w.VBox().add_class("wb-knobs")
-    heading, own_values = w.HTML(), own.panel(state)
+    heading, own_values = HTML(), own.panel(state)
     shown: dict[str, Control] = {}
     at_layer: list[own.OwnValue] = []
     locks: list[Held] = []

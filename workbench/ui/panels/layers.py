@@ -7,6 +7,7 @@ import ipywidgets as w
 from ...figures import layers as figure
 from ..chart import Chart, Point
 from ..guard import guard, when_seen
+from ..spoken import HTML
 from ..state import State
 
 NAME = "layers"
@@ -32,5 +33,5 @@ def panel(state: State) -> w.VBox:
             chart.show(figure.figure(view), rows=figure.table(view))
 
     when_seen(state, NAME, show, "run", "layer")
-    hint = w.HTML('<span class="wb-help">Click a bar to select its layer in every view.</span>')
+    hint = HTML('<span class="wb-help">Click a bar to select its layer in every view.</span>')
     return w.VBox([chart, hint])

@@ -13,9 +13,11 @@ from ...core.recipe import to_json
 from ..debounce import Debounce, Timer
 from ..guard import guard, watch
 from ..history import CHOSEN
+from ..language_menu import part_of_link
 from ..link import MOST_REASON, Link, encoded, of_state
 from ..locks import CONTROLS, HIDE_ONLY, KNOB, VIEW, titled
 from ..snapshot import captured
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Address, CopyButton, LessonTicks, Line
 
@@ -34,7 +36,7 @@ def panel(
     def write() -> None:
         """What makes no sense just now would be refused on opening: the last that did stays."""
         if state.recipe is not None:
-            address.query = link.text = encoded(of_state(state))
+            address.query = link.text = encoded(of_state(state)) + part_of_link()
             recipe.text = to_json(state.recipe, indent=2)
 
     soon = Debounce(guard(state, write), STILL_S, timer)
@@ -45,7 +47,7 @@ def panel(
     return w.VBox([address, row, lesson]).add_class("wb-share")
 
 
-def _lesson(state: State, views: dict[str, str]) -> tuple[w.Button, w.VBox]:
+def _lesson(state: State, views: dict[str, str]) -> tuple[Button, w.VBox]:
     """A button that unfolds the teacher's table, and the table; in a lesson, one line that says that it is one."""
     ticks: dict[str, set[str]] = {"locked": set(), "hidden": set()}
     copy = CopyButton(label="Copy lesson link", is_link=True)
@@ -63,10 +65,11 @@ def _lesson(state: State, views: dict[str, str]) -> tuple[w.Button, w.VBox]:
         table.rows = [_row(name, views, ticks) for name in names]
         chosen = {column: tuple(n for n in names if n in on) for column, on in ticks.items()}
         said = reason.value[:MOST_REASON]
-        copy.text = encoded(Link(captured(state), **chosen, reason=said)) if any(chosen.values()) else ""
+        asked = encoded(Link(captured(state), **chosen, reason=said)) + part_of_link()
+        copy.text = asked if any(chosen.values()) else ""
 
-    sheet = w.VBox([w.HTML(f"<p>{LESSON}</p>"), table, reason, copy])
-    unfold, notice = w.Button(tooltip="For teachers: a link that opens this page with controls off"), w.HTML()
+    sheet = w.VBox([HTML(f"<p>{LESSON}</p>"), table, reason, copy])
+    unfold, notice = Button(tooltip="For teachers: a link that opens this page with controls off"), HTML()
 
     def fold(away: bool) -> None:
         sheet.layout.display = "none" if away else ""

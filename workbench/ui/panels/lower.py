@@ -6,6 +6,7 @@ import ipywidgets as w
 
 from ..guard import guard, watch
 from ..locks import VIEW
+from ..spoken import HTML
 from ..state import State
 from ..widgets import Toggle
 
@@ -38,4 +39,4 @@ def panel(state: State, views: dict[str, tuple[str, w.Widget]]) -> w.VBox:
     names.observe(guard(state, chosen), "value")
     watch(state, show, "view", "hidden")
     every = [widget for _, widget in views.values()]
-    return w.VBox([w.HTML("<h2>Look closer</h2>"), names, *every]).add_class("wb-lower")
+    return w.VBox([HTML("<h2>Look closer</h2>"), names, *every]).add_class("wb-lower")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from html import escape
 
-import ipywidgets as w
-
 from ..guard import watch
+from ..spoken import HTML
 from ..state import State
 
 
-def panel(state: State) -> w.HTML:
+def panel(state: State) -> HTML:
     """The sentences about the present setting; the old ones stay until there are new ones."""
-    notes = w.HTML().add_class("wb-notes")
+    notes = HTML().add_class("wb-notes")
 
     def show() -> None:
         said = "".join(f"<li>{escape(note)}</li>" for note in state.notes)

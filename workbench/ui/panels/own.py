@@ -11,6 +11,7 @@ from ...core.recipe import Step
 from ..choices import Choices, local_knobs
 from ..controls import Control
 from ..guard import guard, watch
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Tick, close_all
 from .layer import layer_picker
@@ -75,8 +76,8 @@ class OwnValue:
 
 def panel(state: State) -> w.VBox:
     """Which layer, and what every layer has of its own in the active step."""
-    listed = w.HTML().add_class("wb-own-list")
-    clear = w.Button(description="Clear all own values", tooltip="Let every layer go with the knobs of the step again")
+    listed = HTML().add_class("wb-own-list")
+    clear = Button(description="Clear all own values", tooltip="Let every layer go with the knobs of the step again")
     clear.on_click(guard(state, lambda _button: state.clear_own()))
 
     def why_not(layer: str) -> str:

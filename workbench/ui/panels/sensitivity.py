@@ -10,6 +10,7 @@ from ...figures import sensitivity as figure
 from ..chart import Chart, Point
 from ..engine import Engine
 from ..guard import guard, watch, when_seen
+from ..spoken import HTML, Button
 from ..state import State
 from . import allocation
 
@@ -42,9 +43,9 @@ def panel(state: State, engine: Engine) -> w.VBox:
         cells.layout.display = "" if view.lines else "none"
 
     when_seen(state, NAME, show, "sensitivity", "layer", "allocation", "recipe")
-    start = w.Button(description="Measure sensitivity", tooltip="Compress each layer alone, with the highlighted step")
+    start = Button(description="Measure sensitivity", tooltip="Compress each layer alone, with the highlighted step")
     start.on_click(guard(state, lambda _button: engine.sensitivity()))
-    hint = w.HTML()
+    hint = HTML()
 
     def offer() -> None:
         why = state.choices.why_not_scanned(state.step)

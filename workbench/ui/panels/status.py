@@ -8,6 +8,7 @@ import ipywidgets as w
 
 from ..engine import Engine
 from ..guard import guard, watch
+from ..spoken import HTML, Button
 from ..state import State
 
 READY = "Ready: move a slider, or pick another method."
@@ -16,12 +17,12 @@ STOPPED = "Ready: this setting was stopped before it was measured. Measure it, o
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """One line for work, one for the error."""
-    doing = w.HTML().add_class("wb-doing")
+    doing = HTML().add_class("wb-doing")
     bar = w.IntProgress(min=0, max=100)
-    cancel = w.Button(description="Cancel", tooltip="Stop what is being measured")
-    again = w.Button(description="Measure it", tooltip="Measure what is chosen after all")
-    dismiss = w.Button(description="Dismiss", tooltip="Take this message away")
-    error = w.HTML().add_class("wb-live")
+    cancel = Button(description="Cancel", tooltip="Stop what is being measured")
+    again = Button(description="Measure it", tooltip="Measure what is chosen after all")
+    dismiss = Button(description="Dismiss", tooltip="Take this message away")
+    error = HTML().add_class("wb-live")
     box = w.Box([error, dismiss]).add_class("wb-buttons").add_class("wb-error")
 
     def work() -> None:

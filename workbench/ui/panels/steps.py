@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from ...core.recipe import Recipe
 from ..guard import guard, watch
+from ..spoken import HTML, Button
 from ..state import State
 from ..stepkeys import StepKeys
 from ..widgets import Toggle
@@ -44,7 +45,7 @@ def panel(state: State) -> w.VBox:
     names.style.button_width = "auto"
     add = _button(state, "Add step", "Let another method follow", state.add_step)
     edits = {name: _button(state, *EDITS[name], partial(state.edit, name)) for name in EDITS}
-    keys, why_not = StepKeys(guard(state, lambda edit: state.edit(edit))), w.HTML()
+    keys, why_not = StepKeys(guard(state, lambda edit: state.edit(edit))), HTML()
     following = False
 
     def show() -> None:
@@ -72,7 +73,7 @@ def panel(state: State) -> w.VBox:
     watch(state, show, "steps", "off", "active")
     watch(state, offer, "steps", "off", "active", "network", "dataset")
     row = w.Box([add, *edits.values()]).add_class("wb-buttons")
-    head = w.HTML("<h2>Steps, one after the other</h2>")
+    head = HTML("<h2>Steps, one after the other</h2>")
     return w.VBox([head, names, row, keys, why_not, _recovery(state)]).add_class("wb-steps")
 
 
@@ -92,7 +93,7 @@ def _recovery(state: State) -> w.VBox:
         method: _button(state, text, tooltip, partial(state.recover, method))
         for method, (text, tooltip) in RECOVERIES.items()
     }
-    why_not = w.HTML()
+    why_not = HTML()
 
     def offer() -> None:
         recipe = Recipe(state.network, state.dataset, state.line.on)
@@ -103,11 +104,11 @@ def _recovery(state: State) -> w.VBox:
         why_not.value = "".join(f'<div class="wb-help">{sentence}</div>' for sentence in said)
 
     watch(state, offer, "steps", "off", "network", "dataset")
-    row = w.Box([w.HTML("Then recover:"), *buttons.values()]).add_class("wb-buttons")
+    row = w.Box([HTML("Then recover:"), *buttons.values()]).add_class("wb-buttons")
     return w.VBox([row, why_not]).add_class("wb-recover")
 
 
-def _button(state: State, text: str, tooltip: str, act: Callable[[], None]) -> w.Button:
-    button = w.Button(description=text, tooltip=tooltip)
+def _button(state: State, text: str, tooltip: str, act: Callable[[], None]) -> Button:
+    button = Button(description=text, tooltip=tooltip)
     button.on_click(guard(state, lambda _button: act()))
     return button

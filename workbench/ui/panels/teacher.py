@@ -13,6 +13,7 @@ from ..chart import Chart
 from ..engine import Engine
 from ..gallery import Gallery
 from ..guard import guard
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Slider
 from .image import pick_image
@@ -31,7 +32,7 @@ class Soft:
         self._turn = Slider(value=4.0, min=1.0, max=20.0, step=0.5, description="temperature to look at")
         self._undecided = Gallery("Images whose second-best class is given most")
         self._changed = Gallery("Images on which the teacher changed the student most")
-        self._train, self._said = w.Button(description="What did the teacher add?", tooltip=TRAIN), w.HTML()
+        self._train, self._said = Button(description="What did the teacher add?", tooltip=TRAIN), HTML()
         self._turn.refuse = state.refuse
         self._undecided.picked = self._changed.picked = pick_image(state)
         self._turn.observe(guard(state, lambda _change: self.redraw()), "value")
@@ -39,8 +40,8 @@ class Soft:
         self.redraw: Callable[[], None] = lambda: None
         self._of: float | None = None
         knob = w.Box([self._turn], layout=w.Layout(max_width="420px")).add_class("wb-knob")
-        heads = [w.HTML(f"<h2>{title}</h2>") for title in ("The most undecided", "What the teacher added")]
-        help_, row = w.HTML(f'<p class="wb-help">{HELP}</p>'), w.Box([self._train]).add_class("wb-buttons")
+        heads = [HTML(f"<h2>{title}</h2>") for title in ("The most undecided", "What the teacher added")]
+        help_, row = HTML(f'<p class="wb-help">{HELP}</p>'), w.Box([self._train]).add_class("wb-buttons")
         self.box = w.VBox(
             [knob, help_, self._chart, heads[0], self._undecided, heads[1], row, self._said, self._changed]
         )

@@ -9,6 +9,7 @@ from ...figures import training as figure
 from ..chart import Chart
 from ..engine import Engine
 from ..guard import when_seen
+from ..spoken import HTML
 from ..state import State
 from . import train_start
 from .train_plan import NAME, pickers, settings
@@ -20,7 +21,7 @@ method trains while it compresses is drawn here too."""
 
 def panel(state: State, engine: Engine) -> w.VBox:
     """Pickers, settings, buttons and the curve."""
-    intro = w.HTML(f"<p>{WHAT}</p>")
+    intro = HTML(f"<p>{WHAT}</p>")
     return w.VBox([intro, pickers(state), settings(state), train_start.panel(state, engine), _curve(state)])
 
 

@@ -12,6 +12,7 @@ from ...train.settings import TrainSettings
 from ..controls import Control
 from ..guard import guard, when_seen
 from ..plans import FIRST, NOT_SHOWN, STEPPING, TEACHING, TITLES, planned, turned
+from ..spoken import Button
 from ..state import State
 from ..widgets import Picker
 
@@ -56,7 +57,7 @@ def settings(state: State) -> w.VBox:
     }
     few = w.Box([controls[name].widget for name in FIRST]).add_class("wb-row")
     rest = w.Box([control.widget for name, control in controls.items() if name not in FIRST]).add_class("wb-row")
-    more = w.Button(tooltip="Optimizer, schedule, augmentation and the rest")
+    more = Button(tooltip="Optimizer, schedule, augmentation and the rest")
     opened = False
 
     def fold() -> None:

@@ -12,6 +12,7 @@ from ...train.watch import duration
 from ..engine import Engine
 from ..guard import guard, when_seen
 from ..plans import name_of, renamed
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import Line, Tick
 from .train_plan import NAME
@@ -20,11 +21,11 @@ from .train_plan import NAME
 def panel(state: State, engine: Engine) -> w.VBox:
     """The name of the result, and the buttons."""
     label = Line(description="Name for the result", tooltip="1 to 40 letters, digits, _ or -", continuous_update=False)
-    start = w.Button(description="Train from scratch", tooltip="Begin; the sliders above stay usable meanwhile")
-    stop = w.Button(description="Stop training", tooltip="The epochs that are done are kept for going on")
-    use = w.Button(description="Compress it above", tooltip="Make the trained network the one that is compressed")
+    start = Button(description="Train from scratch", tooltip="Begin; the sliders above stay usable meanwhile")
+    stop = Button(description="Stop training", tooltip="The epochs that are done are kept for going on")
+    use = Button(description="Compress it above", tooltip="Make the trained network the one that is compressed")
     afresh = Tick(description="begin anew instead", indent=False)
-    said, left = w.HTML().add_class("wb-live"), w.HTML()
+    said, left = HTML().add_class("wb-live"), HTML()
     label.refuse = afresh.refuse = state.refuse
 
     def show() -> None:

@@ -6,6 +6,7 @@ import ipywidgets as w
 
 from ..guard import guard
 from ..history import History
+from ..spoken import Button
 from ..state import State
 from ..widgets import Keys
 
@@ -13,7 +14,7 @@ from ..widgets import Keys
 def panel(state: State, history: History) -> w.Box:
     """The buttons say in their tooltips what they would change."""
     undo, redo = guard(state, lambda *_: history.undo()), guard(state, lambda *_: history.redo())
-    back, forth = w.Button(description="Undo"), w.Button(description="Redo")
+    back, forth = Button(description="Undo"), Button(description="Redo")
     back.on_click(undo)
     forth.on_click(redo)
 

@@ -16,6 +16,7 @@ from ...figures import unit_examples as what
 from ..chart import Chart, Point
 from ..engine import Engine
 from ..guard import guard, watch
+from ..spoken import HTML, Button
 from ..state import State
 from ..widgets import WholeSlider
 
@@ -25,7 +26,7 @@ _MISSING = "Pick a layer, or click a bar or a point."
 
 def panel(state: State, engine: Engine, *views: str) -> w.VBox:
     """views: the names of those that it is on, which are the ones that it works for."""
-    said, facts = w.HTML(), w.HTML()
+    said, facts = HTML(), HTML()
     kernel = Chart("The unit's weights, and the rank that each criterion gives it; the table below says the same")
     classes = Chart("What every class loses without the unit, and what the unit adds to the class's score")
     images = Chart("The images that excite the unit most, with the patch of each that it looks at")
@@ -88,7 +89,7 @@ _FIGURES = {"who": who, "whom": whom, "what": what}
 def _which(state: State) -> w.Box:
     """The unit by its number, for who does not click; and the layer as a whole."""
     number = WholeSlider(description="number", tooltip="Its number in the selected layer, from 0")
-    whole = w.Button(description="The whole layer", tooltip="Look at the selected layer as a whole")
+    whole = Button(description="The whole layer", tooltip="Look at the selected layer as a whole")
     number.refuse = state.refuse
     box = w.Box([number, whole]).add_class("wb-buttons")
 
