@@ -91,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], help: str, json: bool = True) -> Any:
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], help: str, json: bool = True
+) -> Any:
     command = commands.add_parser(name, help=help, description=help)
     command.set_defaults(run=run)
     if json:

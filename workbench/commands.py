@@ -216,7 +216,7 @@ def run_explain(options: argparse.Namespace) -> None:
     else:
         made = opened_bytes(data, store=store, progress=progress())
     found = made.answer(CostsQuestion(), progress())
-    document = {
+    document: dict[str, Any] = {
         "file": str(options.file or options.recipe),
         "costs": costs_json(found),
         "report": None,
@@ -366,6 +366,7 @@ def run_train(options: argparse.Namespace) -> None:
     if options.keep is not None:
         plan = Plan(network, options.dataset, settings, options.teacher or "", options.keep)
         kept = KeptTraining(plan, device=options.device).run(progress())
+        assert kept.info is not None, "it was just written"
         name, out, info = kept.name, kept.path, kept.info
     else:
         plain = re.sub(r"[^\w.-]+", "_", f"{network}-{options.dataset}")  # names may hold paths

@@ -20,4 +20,5 @@ def torchvision() -> ModuleType:
         for operator in ("nms", "qnms"):
             _declared[0].define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         import torchvision as library
-    return library
+    found: ModuleType = library
+    return found

@@ -11,12 +11,11 @@ from .core.comparison import Bound, Comparison
 from .core.contest import Entry, Rule
 from .core.exported import Exported
 from .core.knob import knobs_of, spelled
-from .core.records import Measurement, Run, Sensitivity
+from .core.records import Allocation, Measurement, Run, Sensitivity
 from .core.searched import Search, Trial
 from .core.survey import Uncompressed
 from .core.sweep import Sweep
 from .data import SPLITS
-from .experiment.allocate import Allocation
 from .measure.anatomy import Anatomy
 from .methods import methods
 from .storage.itemised import StreamRow

@@ -64,7 +64,8 @@ def conductance(
                 images, baselines=0.0, target=labels, n_steps=STEPS, internal_batch_size=max(CHUNK, 2 * len(rows))
             )
     except (RuntimeError, AssertionError) as error:  # captum on anybody's network
-        return Conductance(*np.zeros((3, 0)), reason=str(error).splitlines()[0].rstrip("."))
+        none = np.zeros(0)
+        return Conductance(none, none, none, reason=str(error).splitlines()[0].rstrip("."))
     assert isinstance(found, Tensor)
     units = _per_unit(found.detach(), network.get_submodule(layer))
     each = torch.stack([part.mean(0) for part in torch.split(units, [len(own) for own in chosen])])

@@ -39,7 +39,7 @@ class _Shift:
     def __init__(self, module: nn.Module, own: Tensor) -> None:
         self.part = fast_copy(module)
         with torch.no_grad():
-            self.part.weight[:, ~own] = 0  # type: ignore[index,operator]
+            self.part.weight[:, ~own] = 0  # type: ignore[operator]
             if self.part.bias is not None:
                 self.part.bias.zero_()  # type: ignore[operator]
         self.ran = False

@@ -95,7 +95,7 @@ class Guided(Rules):
             return None
         self.met += 1
         out: Tensor = func(args[0].clone(), *args[1:], **kwargs)
-        out.register_hook(lambda g: g.clamp_min(0))  # type: ignore[no-untyped-call]
+        out.register_hook(lambda g: g.clamp_min(0))
         return out
 
 

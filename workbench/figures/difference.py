@@ -82,8 +82,8 @@ def figure(view: DifferenceView, *, dark: bool = False) -> go.Figure:
     labels = [f"<b>▸ {p.layer}</b>" if p.layer == view.selected else p.layer for p in view.pairs] + [REST]
     drawn = blank(TITLE, view.sentence, dark=dark, height=190 + 34 * len(changes))
     kinds = (("fewer bytes", colours.families["prune"], ""), ("more bytes", colours.families["quant"], "/"))
-    for (name, colour, shape), wanted in zip(kinds, (lambda n: n <= 0, lambda n: n > 0), strict=True):
-        shown = [n if wanted(n) else None for n in changes]
+    for (name, colour, shape), grown in zip(kinds, (False, True), strict=True):
+        shown = [n if (n > 0) == grown else None for n in changes]
         drawn.add_bar(
             name=name,
             orientation="h",
@@ -165,9 +165,8 @@ def _head(first: Run, second: Run) -> tuple[tuple[str, str, str, str], ...]:
     a, b = first.measurement, second.measurement
     right = a.accuracy.accuracy, b.accuracy.accuracy
     rows = [("accuracy", percent(right[0]), percent(right[1]), points(right[1] - right[0]))]
-    rows.append(
-        ("file size", *map(bytes_text, (a.file_bytes, b.file_bytes)), signed_bytes(b.file_bytes - a.file_bytes))
-    )
+    grown = signed_bytes(b.file_bytes - a.file_bytes)
+    rows.append(("file size", bytes_text(a.file_bytes), bytes_text(b.file_bytes), grown))
     for what, one, other in (
         ("weights stored", a.parameters, b.parameters),
         ("weights that are not zero", a.nonzeros, b.nonzeros),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -190,7 +191,7 @@ _COSTS: dict[str, tuple[str, bool, Callable[[Run], float | None]]] = {
     "bytes": ("file size", True, lambda run: run.measurement.file_bytes),
     "accuracy": ("accuracy", False, lambda run: _accuracy(run)),
     "macs": ("multiply-adds", True, lambda run: run.measurement.macs),
-    "latency": ("time", True, lambda run: run.measurement.latency and run.measurement.latency.median_ms),
+    "latency": ("time", True, lambda run: _latency_ms(run)),
 }
 _Named = tuple[str, str, bool, Callable[[Run], float | None]]
 
@@ -208,12 +209,17 @@ def _accuracy(run: Run) -> float:
     return run.measurement.accuracy.accuracy
 
 
+def _latency_ms(run: Run) -> float | None:
+    found = run.measurement.latency
+    return None if found is None else found.median_ms
+
+
 def _axes(knobs: Sequence[tuple[str, str]], titles: Mapping[str, str]) -> list[_Named]:
     """Everything that may become an axis: (name, title, log, value of a run)."""
     made: list[_Named] = [(name, *rest) for name, rest in _COSTS.items()]
     for method, knob in dict.fromkeys(knobs):
         title = f"{knob.replace('_', ' ')}<br>{titles.get(method, method)}"
-        made.append((f"{method} {knob}", title, False, lambda run, m=method, k=knob: _knob(run, m, k)))
+        made.append((f"{method} {knob}", title, False, partial(_knob, method=method, knob=knob)))
     return made
 
 

@@ -48,7 +48,8 @@ class TrainingView(NamedTuple):
 def view(training: Training | None, *, name: str = "") -> TrainingView:
     """What is known so far. name: the network's title, or what else is being trained. None: nothing was trained."""
     if training is None:
-        return TrainingView("Training", "", 0, *[Curve((), ())] * 3, (), (), None, ())
+        none = Curve((), ())
+        return TrainingView("Training", "", 0, none, none, none, (), (), None, ())
     t, seen = training, [row for row in training.history if row.accuracy is not None]
     intervals = [t.interval(row) for row in seen]
     return TrainingView(

@@ -20,9 +20,9 @@ Pixels = tuple[tuple[tuple[int, int, int], ...], ...]
 
 
 class Shown(NamedTuple):
-    """index: of the image in the split; box: (top, left, bottom, right) of the patch, None where it is the image."""
+    """which: the image's place in the split; box: (top, left, bottom, right) of the patch, None where it is all."""
 
-    index: int
+    which: int
     heading: str
     image: Pixels
     patch: Pixels
@@ -53,7 +53,7 @@ def view(card: UnitCard | None, *, classes: Sequence[str] = ()) -> UnitExamplesV
 def example_at(view: UnitExamplesView | None, trace: int) -> int | None:
     """The image, by its number in the split, behind a click on a trace of `figure(view)`."""
     shown = () if view is None else view.shown
-    return shown[trace // 2].index if 0 <= trace < 2 * len(shown) else None
+    return shown[trace // 2].which if 0 <= trace < 2 * len(shown) else None
 
 
 def figure(view: UnitExamplesView | None, *, dark: bool = False) -> go.Figure:
@@ -66,7 +66,7 @@ def figure(view: UnitExamplesView | None, *, dark: bool = False) -> go.Figure:
     )
     frame = {"color": paint(dark).families["quant"], "width": 2.5}
     for column, shown in enumerate(view.shown, 1):
-        hover = f"image {shown.index}<extra></extra>"
+        hover = f"image {shown.which}<extra></extra>"
         drawn.add_trace(go.Image(z=shown.image, hovertemplate=hover), 1, column)
         drawn.add_trace(go.Image(z=shown.patch, hovertemplate=hover), 2, column)
         if shown.box is not None:
@@ -81,7 +81,7 @@ def figure(view: UnitExamplesView | None, *, dark: bool = False) -> go.Figure:
 def table(view: UnitExamplesView | None) -> list[dict[str, str]]:
     """The images by their numbers."""
     shown = () if view is None else view.shown
-    return [{"image": str(s.index), "class and answer": s.heading} for s in shown]
+    return [{"image": str(s.which), "class and answer": s.heading} for s in shown]
 
 
 def pixels(image: Array) -> Pixels:

@@ -27,6 +27,6 @@ def within(teller: Teller) -> Iterator[Section]:
         cut = spectrum.view(found, layer=direction.layer, classes=teller.names)
         body += [html.head(direction.layer), drawn(spectrum, cut, f"Singular values of {direction.layer}")]
         body += [html.words(cut.sentence), tiles.html(cut.tiles[:_IMAGES])]
-    left = [x.layer for x in (*found.levels[_SHOWN:], *found.directions[_SHOWN:])]
+    left = [one.layer for one in found.levels[_SHOWN:]] + [one.layer for one in found.directions[_SHOWN:]]
     body.append(html.words(f"Left out here: {', '.join(left)}.") if left else "")
     yield Section("Inside the layers", tuple(body))

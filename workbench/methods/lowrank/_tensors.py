@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from ...core.memo import remember
 
@@ -112,7 +113,7 @@ def _als(tensor: Tensor, rank: int, generator: torch.Generator, sweeps: int, rid
         check()
         try:
             found, new = _sweep(tensor, factors, ridge)
-        except torch.linalg.LinAlgError:  # components alike to the last digit; what there is stands
+        except LinAlgError:  # components alike to the last digit; what there is stands
             break
         if not (math.isfinite(new) and float(_norms(found).max()) < _MOST):
             break

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from ...core.compressed import Layer
 from ...core.context import Context
@@ -76,6 +77,7 @@ class Tsvd(FactorMethod):
             factors.first.weight.copy_(right.reshape(factors.first.weight.shape))
             factors.second.weight.copy_(left.reshape(factors.second.weight.shape))
             if module.bias is not None:
+                assert factors.second.bias is not None
                 factors.second.bias.copy_(module.bias)
         return factors
 
@@ -86,7 +88,7 @@ def _svd(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     def compute() -> tuple[Tensor, Tensor, Tensor]:
         try:
             return tuple(torch.linalg.svd(matrix, full_matrices=False))
-        except torch.linalg.LinAlgError as error:
+        except LinAlgError as error:
             raise WorkbenchError(
                 f"The singular values of a {tuple(matrix.shape)} weight were not found: {error}."
             ) from None

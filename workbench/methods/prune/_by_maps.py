@@ -53,7 +53,8 @@ class Rank(MapCriterion):
     def reduce(self, maps: Tensor) -> Tensor:
         if maps.ndim < 4:
             return (maps != 0).flatten(2).any(2).float() if maps.ndim > 2 else (maps != 0).float()
-        return torch.linalg.matrix_rank(maps, rtol=self.tolerance or None).float()
+        rank: Tensor = torch.linalg.matrix_rank(maps, rtol=self.tolerance or None)
+        return rank.float()
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class _Followed(TorchFunctionMode):
         self.handles = [network.get_submodule(n).register_forward_hook(self._starts(n)) for n in names]
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
         for handle in self.handles:
             handle.remove()
         if failure[0] is None:
