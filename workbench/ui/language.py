@@ -68,15 +68,16 @@ def say(text: str) -> str:
 
 def _lines(lines: list[str]) -> Iterator[str]:
     """Line by line; a sentence that was broken to fit is put together again."""
+    said = list(map(_marked, lines))
     while lines:
-        taken, said = 1, _marked(lines[0])
-        for n in range(2, 1 + min(_MOST_LINES, len(lines)) if _PROSE.search(said) else 0):
+        taken, best = 1, said[0]
+        for n in range(2, 1 + min(_MOST_LINES, len(lines)) if _WORD.search(best) else 0):
             whole = _marked(" ".join(lines[:n]))
-            if not _PROSE.search(whole):
-                taken, said = n, whole
+            if not _PROSE.search(whole) and _english(whole) < sum(map(_english, said[:n])):
+                taken, best = n, whole
                 break
-        yield said
-        lines = lines[taken:]
+        yield best
+        lines, said = lines[taken:], said[taken:]
 
 
 def _marked(text: str) -> str:
@@ -120,7 +121,12 @@ def _said(language: str, text: str) -> str:
     if (bare := " ".join(text.split())) != text:
         return re.sub(r"\S.*\S|\S", lambda _found: _said(language, bare), text, count=1, flags=re.DOTALL)
     readings = [*_by_structure(language, text), *_by_template(language, text), *_by_parts(language, text), text]
-    return min(readings, key=lambda reading: len(_LATIN.findall(reading)))
+    return min(readings, key=_english)
+
+
+def _english(said: str) -> int:
+    """Letters that are left."""
+    return len(_LATIN.findall(said))
 
 
 def _by_structure(language: str, text: str) -> Iterator[str]:
@@ -170,7 +176,7 @@ def _apart(language: str, text: str, sign: str) -> Iterator[str]:
     """By one sign; nothing where English prose would be left."""
     parts = text.split(sign, 1 if sign == ": " else -1)
     said = [_said(language, part) for part in parts] if len(parts) > 1 else []
-    if said and not any(map(_PROSE.search, said)):
+    if said not in ([], parts) and not any(map(_PROSE.search, said)):
         yield catalogue(language).get(sign, sign).join(said)
 
 

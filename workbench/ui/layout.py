@@ -85,8 +85,7 @@ def page(
     share = link.panel(state, {name: title for name, (title, _) in views.items()}, timer)
     top = w.Box([undo.panel(state, past), share]).add_class("wb-top")
     parts = [
-        *access.parts(state),
-        Languages(),
+        w.Box([*access.parts(state), Languages()]).add_class("wb-strip"),
         Page(),
         Heartbeat(),
         PlotlyBundle(),
