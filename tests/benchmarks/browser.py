@@ -62,6 +62,23 @@ def keys(visit: Visit) -> list[float]:
     return found
 
 
+def cards(visit: Visit) -> list[float]:
+    """Milliseconds from a key that selects another filter to the first chart of its card."""
+    visit.look("Why could it go?")
+    layer = visit.page.get_by_label("Layer", exact=True).locator("visible=true")
+    layer.select_option("conv2")
+    visit.page.locator(".widget-slider:visible", has_text="number").wait_for()
+    visit.ready()
+    found = []
+    for i in range(PRESSES // 2):
+        visit.page.evaluate(ARM, [".wb-lower", f"filter {i + 1} of conv2"])
+        visit.slider("number").locator("visible=true").focus()
+        visit.page.keyboard.press("ArrowRight")
+        found.append(visit.page.evaluate("window.changed"))
+        visit.ready()
+    return found
+
+
 def cancelled(visit: Visit) -> list[float]:
     """Milliseconds from the click on Cancel during training until the page says that it is ready."""
     found = []
@@ -95,6 +112,8 @@ def cold(browser) -> None:
             f"key press to changed page, p95   {ninety_fifth(times):7.0f} ms (median {statistics.median(times):.0f} ms)"
         )
         visit.ready()
+        times = cards(visit)
+        print(f"key to the card of a filter, p95 {ninety_fifth(times):7.0f} ms (median {statistics.median(times):.0f} ms)")
         times = cancelled(visit)
         print(f"cancel, the slowest of {len(times)}         {max(times):7.0f} ms")
         print(f"memory of a kernel               {max(memory(server)):7.0f} MB")
