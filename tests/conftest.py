@@ -1,8 +1,13 @@
-"""Networks and data that every test may use."""
+"""Networks and data that every test may use, and how the suite spreads over processes."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there: what tests compute is small
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import plotly.graph_objects as go
 import pytest
@@ -11,16 +16,34 @@ from torch import nn
 
 from workbench.figures import theme
 
+HEAVY = ("test_notebooks.py", "test_hardening.py", "test_networks.py", "test_sweep.py", "test_drop_in.py")
+"""What takes longest, in this order: begun first, so that no process is left alone with it at the end."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n`, a file stays in one process: its tests share a page, a server or a network."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Files with a browser, which wait much, and those without, which compute, by turns."""
+    files = list(dict.fromkeys(item.path for item in items))
+    seen = [path for path in files if path.parent.name == "browser"]
+    rest = sorted(set(files) - set(seen), key=lambda path: (*(path.name != name for name in HEAVY), path))
+    order = [path for pair in itertools.zip_longest(seen, rest) for path in pair if path]
+    items.sort(key=lambda item: order.index(item.path))
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory, monkeypatch):
     """No test reads or writes the store of the person who runs it."""
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _two_threads():
-    torch.set_num_threads(2)
 
 
 @pytest.fixture(autouse=True)
