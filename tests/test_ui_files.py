@@ -91,8 +91,10 @@ def test_another_choice_drops_what_was_being_made(app, monkeypatch):
     assert sent == []
 
 
-def test_what_cannot_be_made_here_says_why_before_it_is_clicked(app, monkeypatch):
+def test_what_cannot_be_made_here_says_why_before_it_is_clicked(app, monkeypatch, request):
     monkeypatch.setattr(made_module, "EXTRA", ("no_such_package",))
+    made_module.no_onnx.cache_clear()
+    request.addfinalizer(made_module.no_onnx.cache_clear)
     app.state.busy = True
     assert not button(app, "ONNX").ready and button(app, "safetensors").ready
     assert "ONNX is off: it takes no_such_package, which `pip install" in text_of(app)
