@@ -51,15 +51,17 @@ class Toy(LayerMethod):
         return given.with_values(Codebook(codes, book))
 '''
 
-CONTROLS = """
+ASKED = """
+from workbench import docs
 from workbench.core.knob import knobs_of
+from workbench.experiment.sweep import axis
 from workbench.methods import methods
 from workbench.ui.controls import make
 made = [make(n, k) for n, k in knobs_of(methods()["quant.toy"]).items()]
 print([type(widget).__name__ + ":" + str(widget.value) for widget in made])
+print(axis("quant.toy", 3))
+print([row for row in docs.methods_table().splitlines() if "toy" in row.lower()])
 """
-AXIS = "from workbench.experiment.sweep import axis; print(axis('quant.toy', 3))"
-ROWS = "from workbench import docs; print([r for r in docs.methods_table().splitlines() if 'toy' in r.lower()])"
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +93,12 @@ def test_command_line(elsewhere):
 
 
 def test_controls_docs_row_and_sweep_axis(elsewhere):
-    assert python(elsewhere, "-c", CONTROLS).strip() == "['WholeSlider:16', 'Tick:False', 'Menu:calm']"
-    rows = python(elsewhere, "-c", ROWS)
-    assert (
-        "| `quant.toy` | **Toy rounding** (quantization and sharing). Nobody 2026, a method for tests | `levels` |"
-        in rows
-    )
+    controls, axis, rows = python(elsewhere, "-c", ASKED).splitlines()
+    assert controls == "['WholeSlider:16', 'Tick:False', 'Menu:calm']"
+    assert axis == "('levels', [2, 101, 200])"
+    row = "| `quant.toy` | **Toy rounding** (quantization and sharing). Nobody 2026, a method for tests | `levels` |"
+    assert row in rows
     assert "is not checked for *neutral*" in rows
-    assert python(elsewhere, "-c", AXIS).strip() == "('levels', [2, 101, 200])"
 
 
 def test_conformance_tests(elsewhere):
