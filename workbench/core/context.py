@@ -46,7 +46,8 @@ class Batch:
 class Context:
     """Lent to a step while it runs. input_shape: (channels, height, width); layers: None for all.
 
-    per_layer: the knobs of the step that have another value in a layer, as in Step.
+    per_layer: the knobs of the step that have another value in a layer, as in Step. networks: any network that is
+    trained on the same data, by its name; not to be changed.
     """
 
     input_shape: tuple[int, ...]
@@ -55,6 +56,7 @@ class Context:
     per_layer: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     calibration: Batch | None = None
     teacher: nn.Module | None = None
+    networks: Callable[[str], nn.Module] | None = None
     fit: Fit | None = None
     progress: Progress = field(default_factory=Progress)
 
@@ -81,11 +83,18 @@ class Context:
             raise WorkbenchError(f"{owner} trains, and was run without a dataset to train on.")
         return self.fit
 
-    def lent_teacher(self, owner: str) -> nn.Module:
-        """The dense network; WorkbenchError when the caller lent none."""
-        if self.teacher is None:
+    def lent_teacher(self, owner: str, name: str = "") -> nn.Module:
+        """The dense network, or the one of this name; WorkbenchError when the caller lent none, or none like that."""
+        teacher = self._named(owner, name) if name else self.teacher
+        if teacher is None:
             raise WorkbenchError(f"{owner} learns from a teacher, and was run without one.")
-        return self.teacher
+        return teacher
+
+    def _named(self, owner: str, name: str) -> nn.Module | None:
+        try:
+            return None if self.networks is None else self.networks(name)
+        except WorkbenchError as error:
+            raise WorkbenchError(f"{owner}: {name} cannot be the teacher: {error}") from None
 
     def of_step(self, step: Step, progress: Progress) -> Context:
         """What one step of a recipe may use."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from .errors import KnobError
 
 Value = bool | int | float | str
+_NAME = re.compile(r"[\w.@/-]{0,80}")
+_QUOTED = str.maketrans({"@": "%40", "/": "%2F"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Knob:
 
     `low` and `high` are closed bounds that are enforced; `choices` replaces them for a categorical knob.
     `log` spaces sliders and sweeps geometrically. `step` is the slider's step for a number. `whole`: it holds for the
-    network as a whole and cannot differ from layer to layer, like the length of a training.
+    network as a whole and cannot differ from layer to layer, like the length of a training. `names` says of what the
+    value is a name, which is looked up where it is used; "" stands for `nothing` and is left out of a recipe.
     """
 
     default: Value
@@ -26,6 +31,8 @@ class Knob:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    names: str = ""
+    nothing: str = ""
     unit: str = ""
     log: bool = False
     step: float | None = None
@@ -39,6 +46,8 @@ class Knob:
     def __str__(self) -> str:
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        if self.names:
+            return f"the name of {self.names}, or empty for {self.nothing}"
         if self.kind is bool:
             return "true or false"
         number = "an integer" if self.kind is int else "a number"
@@ -58,6 +67,8 @@ class Knob:
         """Whether `value` has the right kind and lies in the range."""
         if self.choices:
             return isinstance(value, str) and value in self.choices
+        if self.names:
+            return isinstance(value, str) and _NAME.fullmatch(value) is not None
         if self.kind is bool:
             return isinstance(value, bool)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -75,8 +86,8 @@ class Knob:
 
     def parse(self, where: str, text: str) -> Any:
         """The value that `text` from a command line or a link stands for."""
-        if self.choices:
-            return self.check(where, text)
+        if self.choices or self.names:
+            return self.check(where, unquote(text) if self.names else text)
         if self.kind is bool:
             return self.check(where, {"true": True, "false": False}.get(text.strip().lower(), text))
         try:
@@ -95,8 +106,8 @@ class Knob:
 
     def grid(self, n: int) -> list[Value]:
         """At most n values that span the knob, ends included, ascending."""
-        if self.choices:
-            return list(self.choices)
+        if self.choices or self.names:
+            return list(self.choices) or [self.default]
         if self.kind is bool:
             return [False, True]
         low, high = self.bounds
@@ -110,6 +121,8 @@ class Knob:
         """Values that a test can be sure are refused."""
         if self.choices:
             return ["no such choice", 3, None]
+        if self.names:
+            return ["no such: name", "x" * 100, 3, None, True]
         if self.kind is bool:
             return [2, "yes", None]
         low, high = self.bounds
@@ -119,8 +132,11 @@ class Knob:
 
 
 def spelled(value: Value) -> str:
-    """A value as command lines, links and tables spell it; `Knob.parse` reads it back exactly."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A value as command lines, links and tables spell it; `Knob.parse` reads it back exactly.
+
+    What parts a step from its layers is written as in a web address: `teacher=lenet5%40mine`.
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value).translate(_QUOTED)
 
 
 def knob(default: Value, help: str, **spec: Any) -> Any:

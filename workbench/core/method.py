@@ -54,8 +54,11 @@ class Method(ABC):
         return cls.id().split(".")[0]
 
     def step(self, layers: tuple[str, ...] | None = None) -> Step:
-        """This method as a step of a recipe, every knob spelled out."""
-        return Step(self.id(), {name: getattr(self, name) for name in knobs_of(type(self))}, layers)
+        """This method as a step of a recipe, every knob spelled out but for names of nothing."""
+        values = {name: (getattr(self, name), knob) for name, knob in knobs_of(type(self)).items()}
+        return Step(
+            self.id(), {name: value for name, (value, knob) in values.items() if value or not knob.names}, layers
+        )
 
     def at(self, layer: str, context: Context) -> Self:
         """This method as the step wants it in one layer, by name."""

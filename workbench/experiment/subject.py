@@ -51,6 +51,7 @@ class Subject:
             seed=recipe.seed,
             calibration=self.calibration,
             teacher=self.network,
+            networks=lambda name: subject_named(name, self.dataset.name, progress).network,
             fit=self.fit,
             progress=progress,
         )

@@ -109,6 +109,10 @@ class Choices:
         able = [Option(n, title_of(n, dataset)) for n in self.networks if self.trained(n, dataset)]
         return [Group("", (Option("", "nobody: from the labels alone"), *able))]
 
+    def names_for(self, knob: Knob, dataset: str) -> list[tuple[str, str]]:
+        """What a knob that takes a name may stand at, (text, name): networks that are trained on `dataset`."""
+        return [(knob.nothing, ""), *((title_of(n, dataset), n) for n in self.networks if self.trained(n, dataset))]
+
     def why_not_trained(self, network: str, dataset: str) -> str:
         """Why `network` cannot be trained on `dataset`, or ""."""
         data = self.datasets[dataset]
@@ -261,7 +265,14 @@ class Choices:
         for step in recipe.steps:
             _listed("method", step.method, self.methods)
             self._check_layers(recipe.network, step)
+            self._check_names(recipe.dataset, step)
         plan(recipe, self.build(recipe.network))
+
+    def _check_names(self, dataset: str, step: Step) -> None:
+        for name, knob in knobs_of(self.methods[step.method]).items():
+            given = step.knobs.get(name, "") if knob.names else ""
+            if given and not (given in self.networks and self.trained(str(given), dataset)):
+                raise WorkbenchError(f"{step.method}: {name} must be {knob}; {given} is not trained on {dataset} here.")
 
     def _check_layers(self, network: str, step: Step) -> None:
         """Values that a layer has of its own may have been given when there was another network."""

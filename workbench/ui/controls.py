@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 import ipywidgets as w
@@ -53,6 +53,19 @@ class Control:
         self.input.observe(self._on_input, "value")
         self._showing = False
 
+    def offer(self, names: Sequence[tuple[str, str]], value: Value) -> None:
+        """What a knob that takes a name may stand at, (text, name), and where it stands, whatever that is."""
+        there = value in [name for _, name in names]
+        offered = tuple(names if there else [*names, (str(value), str(value))])
+        if offered == self.input.options and value == self.input.value:
+            return
+        self._showing = True
+        try:
+            with self.input.hold_sync():
+                self.input.options, self.input.value = offered, value
+        finally:
+            self._showing = False
+
     def show(self, value: Value) -> None:
         """Move to `value` without telling anybody. What the person is dragging already stands there."""
         if value == tidy(self.knob, self.input.value):
@@ -84,6 +97,8 @@ def make(name: str, knob: Knob) -> Checked:
     common = {"description": readable(name, knob), "tooltip": f"{knob.help} ({knob})", "value": knob.default}
     if knob.choices:
         return Menu(options=knob.choices, **common)
+    if knob.names:
+        return Menu(options=[(knob.nothing, "")], **common)
     if knob.kind is bool:
         return Tick(indent=False, **common)
     low, high = knob.bounds

@@ -121,7 +121,7 @@ def _is_slid(what: str) -> bool:
 
 
 def _turned(one: Step, other: Step) -> str:
-    knobs = [k for k in other.knobs if one.knobs.get(k) != other.knobs[k]]
+    knobs = [k for k in {**one.knobs, **other.knobs} if one.knobs.get(k) != other.knobs.get(k)]
     if knobs:
         return f"knob {knobs[0].replace('_', ' ')}"
     layers = [n for n in {**one.per_layer, **other.per_layer} if one.per_layer.get(n) != other.per_layer.get(n)]

@@ -54,7 +54,7 @@ def touched(before: Recipe, after: Recipe) -> list[str]:
 
 def _turned(one: Step, other: Step) -> list[str]:
     """The knobs with another value, in the step or at a layer."""
-    found = [knob for knob in other.knobs if one.knobs.get(knob) != other.knobs[knob]]
+    found = [knob for knob in {**one.knobs, **other.knobs} if one.knobs.get(knob) != other.knobs.get(knob)]
     for layer in {**one.per_layer, **other.per_layer}:
         old, new = one.per_layer.get(layer, {}), other.per_layer.get(layer, {})
         found += [knob for knob in {**old, **new} if old.get(knob) != new.get(knob)]

@@ -42,7 +42,7 @@ class TaughtQuestion(Question):
         model = asked.compressed(progress.part(0.0, 0.3))
         alone = compress(by_labels(asked.recipe), asked.subject, progress=progress.part(0.3, 0.9, "labels alone: "))
         yield taught(
-            asked.subject.network,
+            asked.context(progress).lent_teacher(METHOD, str(step.knobs.get("teacher", ""))),
             (alone.network, model.network),
             asked.subject.dataset.split(SPLIT),
             split=SPLIT,

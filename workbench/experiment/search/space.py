@@ -147,7 +147,7 @@ def tidy(knob: Knob, value: Value) -> Value:
 def _open(method: Method, name: str) -> bool:
     if name == "learning_rate":
         return bool(getattr(method, "epochs", 0))
-    return name not in TIME
+    return name not in TIME and not knobs_of(method)[name].names
 
 
 def _value(step: Step, free: Free) -> Value:

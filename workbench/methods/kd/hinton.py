@@ -22,8 +22,9 @@ from .._loosened import codes_knob, trained
 class Hinton(ModelMethod):
     """Train with soft targets, either the network as it is now (to recover) or a thinner student from scratch.
 
-    L = (1 - weight) CE(y, z_s) + weight T^2 KL(softmax(z_t / T) || softmax(z_s / T)), where the teacher is the
-    dense network. Recovering leaves removed weights at zero, and codes as they are unless they are free.
+    L = (1 - weight) CE(y, z_s) + weight T^2 KL(softmax(z_t / T) || softmax(z_s / T)), where the teacher is the dense
+    network, or another one that is trained on the same data. Recovering leaves removed weights at zero, and codes as
+    they are unless they are free.
     """
 
     title = "Distillation"
@@ -42,7 +43,14 @@ class Hinton(ModelMethod):
         whole=True,
     )
     width: float = knob(
-        0.5, "units of a hidden layer of the thinner student over the teacher's", low=0.1, high=1.0, whole=True
+        0.5, "units of a hidden layer of the thinner student over the dense network's", low=0.1, high=1.0, whole=True
+    )
+    teacher: str = knob(
+        "",
+        "whose answers are learnt",
+        names="a network that is trained on the same data",
+        nothing="the dense network",
+        whole=True,
     )
     temperature: float = knob(4.0, "softens both answers; 1 is the plain softmax", low=1.0, high=20.0, whole=True)
     weight: float = knob(0.7, "of the soft targets; the labels have the rest", low=0.0, high=1.0, whole=True)
@@ -54,7 +62,7 @@ class Hinton(ModelMethod):
         return reason_against(NETWORK if self.student == "thinner" else TRAINING, layers, done)
 
     def apply(self, model: Compressed, context: Context) -> Compressed:
-        teacher = context.lent_teacher(self.id())
+        teacher = context.lent_teacher(self.id(), self.teacher)
         context.lent_fit(self.id())
         if self.student == "thinner":
             model = Compressed(thinner(model.network, self.width, context))

@@ -54,11 +54,15 @@ def panel(state: State) -> w.VBox:
             made_for[:] = [cls]
             make()
         for name, control in shown.items():
-            control.show(state.step.knobs[name])
+            value = state.step.knobs.get(name, control.knob.default)
+            if control.knob.names:
+                control.offer(state.choices.names_for(control.knob, state.dataset), value)
+            else:
+                control.show(value)
         for part in (*at_layer, *locks):
             part.show()
 
-    watch(state, show, "steps", "active", "layer", *LESSON)
+    watch(state, show, "steps", "active", "layer", "dataset", "choices", *LESSON)
     return box
 
 
