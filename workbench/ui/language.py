@@ -112,10 +112,18 @@ def catalogue(language: str) -> Mapping[str, str]:
     return {str(entry.id): str(entry.string) for entry in found if entry.id and entry.string}
 
 
+@cache
+def _known(language: str) -> Mapping[str, str]:
+    """With what is a sentence there, as a part of another one."""
+    known = catalogue(language)
+    parts = {text[:-1]: said[:-1] for text, said in known.items() if text.endswith(".") and said.endswith("。")}
+    return {**parts, **known}
+
+
 @lru_cache(maxsize=16_384)
 def _said(language: str, text: str) -> str:
     """The reading that leaves the least English; of two that leave the same, the one by the fuller template."""
-    known = catalogue(language)
+    known = _known(language)
     if text in known or not _WORD.search(text):
         return known.get(text, text)
     if (bare := " ".join(text.split())) != text:
@@ -132,7 +140,11 @@ def _english(said: str) -> int:
 def _by_structure(language: str, text: str) -> Iterator[str]:
     """Sentence by sentence, and what semicolons set apart."""
     if len(sentences := _SENTENCES.split(text)) > 1:
-        said = [_said(language, sentence) for sentence in sentences]
+        said = []
+        while sentences:  # an entry may be several of them
+            n = next((n for n in range(len(sentences), 1, -1) if " ".join(sentences[:n]) in _known(language)), 1)
+            said.append(_said(language, " ".join(sentences[:n])))
+            sentences = sentences[n:]
         yield "".join(a if a.endswith("。") else f"{a} " for a in said).rstrip()
     yield from _apart(language, text, "; ")
 
@@ -147,27 +159,31 @@ def _by_template(language: str, text: str) -> Iterator[str]:
 
 
 def _surely(template: Template, values: dict[str, str], said: dict[str, str]) -> bool:
-    """Whether the template says enough by itself to be the one that is meant, given what it leaves in English."""
+    """Whether the template says enough by itself to be the one that is meant, given what it leaves in English.
+
+    `{reason}` is in the words of whoever gave it.
+    """
     if template.letters >= ENOUGH:
         return True
     if template.letters >= FEW:
-        return not any(map(_PROSE.search, said.values()))
+        return not any(_PROSE.search(text) for name, text in said.items() if name != "reason")
     single = all(", " not in value for name, value in values.items() if name not in ("text", "rest"))
-    known = catalogue(_language)
+    known = _known(_language)
     return single and all(v in known or _SHORT.fullmatch(v) or not _PLAIN.search(said[n]) for n, v in values.items())
 
 
 def _by_parts(language: str, text: str) -> Iterator[str]:
-    """Without the sign at an end, with another capital, and by what signs set apart."""
-    known = catalogue(language)
+    """Without the sign at an end, with another capital, with spaces, and by what signs set apart."""
+    known = _known(language)
     if text[-1] in ".:" and (rest := text[:-1]) != (said := _said(language, rest)):
         yield said + known.get(text[-1], text[-1])
     if text.startswith(", "):
         yield known.get(", ", ", ") + _said(language, text[2:])
     if text[0].isupper() and (lower := text[0].lower() + text[1:]) != (said := _said(language, lower)):
         yield said
-    if (upper := text[0].upper() + text[1:]) in known:
-        yield known[upper]
+    for other in (text[0].upper() + text[1:], text.replace("_", " ")):
+        if other in known:
+            yield known[other]
     for sign in _SIGNS:
         yield from _apart(language, text, sign)
 
@@ -183,8 +199,13 @@ def _apart(language: str, text: str, sign: str) -> Iterator[str]:
 @cache
 def _templates(language: str) -> list[Template]:
     """What says most by itself comes first."""
-    known = sorted(catalogue(language).items(), key=lambda entry: (-letters(entry[0]), entry[0]))
+    known = sorted(_known(language).items(), key=lambda entry: _fullness(entry[0]), reverse=True)
     return [_template(text, other) for text, other in known if "{" in text]
+
+
+def _fullness(text: str) -> tuple[int, int, bool, str]:
+    """Letters, other signs, and whether it is particular about its values."""
+    return letters(text), sum(map(len, literals(text))), "text" not in placeholders(text), text
 
 
 def _template(text: str, other: str) -> Template:
