@@ -74,7 +74,7 @@ def test_the_teacher_is_left_as_it_is(subject):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("vgg_small", "kd.hinton: vgg_small cannot be the teacher: There are no bundled weights of vgg_small on digits"),
+        ("vgg_small", "kd.hinton: vgg_small cannot be the teacher: There are no bundled weights of vgg_small on"),
         ("lenet5@nobody", "kd.hinton: lenet5@nobody cannot be the teacher: "),
         ("lenet", "kd.hinton: lenet cannot be the teacher: There is no network 'lenet'"),
     ],

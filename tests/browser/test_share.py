@@ -84,6 +84,25 @@ def test_the_link_in_the_address_bar_restores_the_page(visit, browser):
     again.context.close()
 
 
+def test_what_was_wished_for_comes_back_too(visit, browser):
+    page = visit.page
+    visit.look("Say the budget")
+    page.get_by_label("Size of the file, at most (kB)").fill("30")
+    page.get_by_label("Size of the file, at most (kB)").press("Tab")
+    visit.look("Ask for advice")
+    page.get_by_label("What is it for?").select_option(label="a faster network")
+    page.wait_for_timeout(2000)
+    again = visited(browser, page.url)
+    visit.expect(again.page.get_by_label("What is it for?")).to_have_value("a faster network")
+    again.look("Say the budget")
+    visit.expect(again.page.get_by_label("Size of the file, at most (kB)")).to_have_value("30")
+    assert again.errors == []
+    again.context.close()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    visit.expect(page.get_by_label("What is it for?")).to_have_value("a smaller file")
+    visit.look("History")
+
+
 def test_a_lesson_link_makes_a_page_whose_controls_are_off(visit, browser):
     page = visit.page
     page.get_by_role("button", name="Make a lesson link").click()
