@@ -114,19 +114,30 @@ def test_unknown_names_are_refused_with_the_list() -> None:
     assert weights_info("lenet5", "shapes") is None and weights_info("lenet5", "../digits") is None
 
 
-def _as_good_as_they_say(name: str, dataset: str) -> None:
+def _as_good_as_they_say(name: str, dataset: str, *splits: str) -> None:
     info, network, data = weights_info(name, dataset), pretrained(name, dataset), load_dataset(dataset)
     assert info is not None and not network.training
     assert (info.network, info.dataset, info.data_digest) == (name, dataset, data.digest)
-    for record in (info.test, info.validation):
-        again = accuracy(network, data.split(record.split), split=record.split)
+    for split in splits:
+        record, again = getattr(info, split), accuracy(network, data.split(split), split=split)
         assert (again.correct, again.n, again.per_class) == (record.correct, record.n, record.per_class)
         assert again.loss == pytest.approx(record.loss, rel=1e-4)
 
 
-@pytest.mark.parametrize(("name", "dataset"), EMBEDDED)
-def test_bundled_weights_are_as_good_as_they_say(name: str, dataset: str) -> None:
-    _as_good_as_they_say(name, dataset)
+LONG = ("densenet_small", "shapes", "test")
+"""Its other split is looked at always."""
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "split"),
+    [
+        pytest.param(*each, split, marks=pytest.mark.slow if (*each, split) == LONG else ())
+        for each in EMBEDDED
+        for split in ("validation", "test")
+    ],
+)
+def test_bundled_weights_are_as_good_as_they_say(name: str, dataset: str, split: str) -> None:
+    _as_good_as_they_say(name, dataset, split)
 
 
 @pytest.mark.real_data
@@ -137,7 +148,7 @@ def test_weights_for_real_data_are_as_good_as_they_say(name: str, dataset: str) 
     info = weights_info(name, dataset)
     if dataset == "cifar10" and info is not None and info.data_digest != load_dataset(dataset).digest:
         pytest.skip(f"the weights were trained on {info.data}, and another copy is here")
-    _as_good_as_they_say(name, dataset)
+    _as_good_as_they_say(name, dataset, "test", "validation")
 
 
 @pytest.mark.parametrize(("name", "dataset"), BUNDLED)
