@@ -349,9 +349,7 @@ def test_without_the_extra_the_reason_is_one_sentence(monkeypatch, request):
     monkeypatch.setattr(made_module, "find_spec", lambda name: None if name == "onnxruntime" else True)
     made_module.no_onnx.cache_clear()
     request.addfinalizer(made_module.no_onnx.cache_clear)
-    assert FORMATS["onnx"].refuses() == (
-        "it takes onnxruntime, which `pip install 'compression-workbench[onnx]'` brings"
-    )
+    assert FORMATS["onnx"].refuses() == "it takes onnxruntime, which `pip install onnxruntime` brings"
     assert not FORMATS["safetensors"].refuses()
     with pytest.raises(WorkbenchError, match=r"^ONNX cannot be written here: it takes onnxruntime"):
         onnx_bytes(loaded_of())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from ui_fakes import choices, made_up
@@ -178,3 +179,11 @@ def test_a_snapshot_that_makes_no_sense_is_refused(state, text):
     with pytest.raises(WorkbenchError):
         restore(state, text)
     assert snapshot(state) == before
+
+
+def test_other_data_bring_a_network_that_answers_quickly(state):
+    """Of the two that have weights for the shapes, the first in the list takes twice as long."""
+    trained = {"densenet_small", "resnet20"}
+    state.choices = replace(state.choices, trained=lambda network, _dataset: network in trained)
+    state.pick_dataset("shapes")
+    assert state.network == "resnet20"

@@ -24,4 +24,4 @@ def no_onnx() -> str:
     lacking = [name for name in EXTRA if find_spec(name) is None]
     if not lacking:
         return ""
-    return f"it takes {' and '.join(lacking)}, which `pip install 'compression-workbench[onnx]'` brings"
+    return f"it takes {' and '.join(lacking)}, which `pip install {' '.join(lacking)}` brings"

@@ -36,7 +36,7 @@ Methods = tuple[tuple[str, bool], ...]
 OWN = " (own values)"
 
 TITLE = "Accuracy against file size"
-NOTHING = "Move a slider to measure the first point."
+NOTHING = "Nothing is measured yet: the first point comes in a moment, or when you move a slider."
 
 
 class Point(NamedTuple):

@@ -13,7 +13,7 @@ from ..core.values import Array
 from .theme import blank, empty, paint, percent
 
 TITLE = "What the networks look at"
-NOTHING = "Choose an image to see what both networks look at."
+NOTHING = "Choose an image and press “Explain this image” to see what both networks look at."
 
 Grid = tuple[tuple[float, ...], ...]
 _FAINT = 5

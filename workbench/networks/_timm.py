@@ -55,5 +55,5 @@ def _library() -> ModuleType:
     try:
         import timm
     except ImportError:
-        raise WorkbenchError("Networks of timm need the extra: pip install 'compression-workbench[zoo]'.") from None
+        raise WorkbenchError("Networks of timm need timm: `pip install timm` brings it.") from None
     return timm

@@ -24,6 +24,8 @@ from .locks import why_locked
 
 CHOICE = ("dataset", "network", "steps", "off", "seed")
 RESULTS = ("estimate", "sample", "run", "report", "tuning")
+QUICK_MACS = 50_000_000
+"""Multiply-adds of an image, up to which a slider is answered within seconds."""
 
 
 class State(t.HasTraits):
@@ -160,9 +162,10 @@ class State(t.HasTraits):
             self.active = min(max(active, 0), max(len(recipe.steps) - 1, 0))
 
     def pick_dataset(self, dataset: str) -> None:
-        """Another dataset, with the first network that fits it when the present one does not."""
+        """Another dataset, with the first network that fits it, and answers quickly, when the present one does not."""
         fits = [n for n in self.choices.networks if not self.choices.why_not_network(n, dataset)]
-        network = self.network if self.network in fits or not fits else fits[0]
+        quick = [n for n in fits if self.choices.networks[n].macs <= QUICK_MACS]
+        network = self.network if self.network in fits or not fits else [*quick, *fits][0]
         self.choose(Recipe(network, dataset, self.steps, self.seed), self.active, self.off)
 
     def pick_network(self, network: str) -> None:

@@ -30,7 +30,7 @@ class Tried(NamedTuple):
     figures: Mapping[str, float]
 
 
-BRING = "A search needs Optuna; `pip install 'compression-workbench[search]'` brings it."
+BRING = "A search needs Optuna; `pip install optuna` brings it."
 
 
 def why_not() -> str:

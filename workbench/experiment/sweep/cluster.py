@@ -29,7 +29,7 @@ from .point import SLOWER, Answer, Event, Task, answer
 _TICK_S = 0.2
 _LOOK_S = 0.5
 _CONNECT_S = 10
-_EXTRA = "A scheduler needs the extra: pip install 'compression-workbench[cluster]'."
+_EXTRA = "A scheduler needs Dask: `pip install distributed` brings it."
 _one_at_a_time = threading.Lock()
 
 
