@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from .encoded import Encoded
 from .errors import WorkbenchError
-from .layer import CONV, LINEAR, Layer, layers_of, put, tensors_of
+from .layer import CONV, LINEAR, Layer, layers_of, put, tensors_of, weight_of
 from .notes import with_note
 from .records import Decision
 from .survey import BLOCKS, Uncompressed, survey
 
-__all__ = ["CONV", "LINEAR", "Compressed", "Layer", "Uncompressed", "layers_of", "survey"]
+__all__ = ["CONV", "LINEAR", "Compressed", "Layer", "Uncompressed", "layers_of", "survey", "weight_of"]
 
 
 @dataclass
@@ -54,9 +54,7 @@ class Compressed:
 
     def weight(self, layer: Layer) -> Tensor:
         """The weight that runs now, detached: (out, in, ...)."""
-        weight = self.network.get_submodule(layer.name).weight
-        assert isinstance(weight, Tensor)
-        return weight.detach()
+        return weight_of(self.network, layer).detach()
 
     def stored(self, part: Layer | str) -> Encoded:
         """How a layer's weight, or a parameter by its name (`fc1.bias`), is stored now."""

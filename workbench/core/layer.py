@@ -68,6 +68,13 @@ def paths_of(network: nn.Module, module: nn.Module) -> tuple[str, ...]:
     return tuple(path for path, other in network.named_modules(remove_duplicate=False) if other is module)
 
 
+def weight_of(network: nn.Module, layer: Layer) -> Tensor:
+    """The layer's weight as it runs: (out, in, ...)."""
+    weight = network.get_submodule(layer.name).weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
 def put(network: nn.Module, path: str, module: nn.Module) -> None:
     """`module` in the place of what stands at `path`, and wherever else the same module stands."""
     for place in paths_of(network, network.get_submodule(path)):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..core.compressed import Compressed, layers_of
+from ..core.compressed import Compressed, layers_of, weight_of
 from ..core.errors import WorkbenchError
 from ..core.notes import about as about_layer
 from ..core.progress import Progress
@@ -146,13 +146,11 @@ def _notes(making: Making) -> tuple[str, ...]:
 
 def _rows(making: Making, loaded: Loaded) -> tuple[LayerRow, ...]:
     """One row per weight of the compressed network; the parts of a factorised layer count against the whole."""
-    dense = {
-        x.name: making.subject.network.get_submodule(x.name).weight.numel() for x in layers_of(making.subject.network)
-    }
+    dense = {x.name: weight_of(making.subject.network, x).numel() for x in layers_of(making.subject.network)}
     cost, notes = macs(loaded.network, making.subject.dataset.input_shape), _notes(making)
     rows = []
     for layer in layers_of(loaded.network):
-        weight = loaded.network.get_submodule(layer.name).weight
+        weight = weight_of(loaded.network, layer)
         whole = next(name for name in dense if covers(name, layer.name))
         encoded = making.model.encoded.get(layer.tensor)
         kind = "float" if encoded is None else encoded.values.kind

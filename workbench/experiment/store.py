@@ -46,7 +46,8 @@ class Store:
 
     def get(self, recipe: Recipe, split: str, fingerprint: str) -> Run | None:
         """The run of exactly this recipe on `split`, or None."""
-        return self._one(f"run/{split}", recipe.key, fingerprint, Run)
+        found: Run | None = self._one(f"run/{split}", recipe.key, fingerprint, Run)
+        return found
 
     def put(self, run: Run, fingerprint: str) -> None:
         """Keep `run`; a run of the same recipe, split and fingerprint is replaced."""
@@ -65,7 +66,8 @@ class Store:
 
     def get_sensitivity(self, recipe: Recipe, fingerprint: str) -> Sensitivity | None:
         """The finished scan for the recipe's only step, or None."""
-        return self._one("sensitivity", recipe.key, fingerprint, Sensitivity)
+        found: Sensitivity | None = self._one("sensitivity", recipe.key, fingerprint, Sensitivity)
+        return found
 
     def put_sensitivity(self, recipe: Recipe, scan: Sensitivity, fingerprint: str) -> None:
         self._keep("sensitivity", recipe, fingerprint, scan)

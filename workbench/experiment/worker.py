@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from ..core.errors import Cancelled, WorkbenchError
@@ -97,7 +98,7 @@ class Worker:
                 more = bool(self._waiting)
                 self._changed.notify_all()
             if not more:
-                self._tell(lambda outcome=outcome: self._listener.idle(outcome))
+                self._tell(partial(self._listener.idle, outcome))
 
     def _next(self) -> _Entry | None:
         with self._changed:

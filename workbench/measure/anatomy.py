@@ -140,4 +140,4 @@ def _all_macs(network: nn.Module, input_shape: Sequence[int]) -> int:
     image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         beside(network).eval()(image)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from ..core.advice import Makeup
-from ..core.compressed import CONV, layers_of
+from ..core.compressed import CONV, layers_of, weight_of
 from .macs import macs
 
 
@@ -18,6 +18,6 @@ def makeup(network: nn.Module, input_shape: Sequence[int]) -> Makeup:
     adds = dict(weights)
     for layer in layers_of(network):
         kind = CONV if layer.kind == CONV else "other"
-        weights[kind] += network.get_submodule(layer.name).weight.numel()
+        weights[kind] += weight_of(network, layer).numel()
         adds[kind] += work.get(layer.name, 0)
     return Makeup(weights[CONV], weights["other"], adds[CONV], adds["other"])

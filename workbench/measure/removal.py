@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -189,7 +189,7 @@ class _Without:
         self.whole = network if traced else fast_copy(network)
         self.readers = {name: fast_copy(network.get_submodule(name)) for name in units} if traced else {}
         held = self.readers or {name: self.whole.get_submodule(name) for name in units}
-        self.places = [(held[name].weight, own) for name, own in units.items()]
+        self.places: list[tuple[Any, Tensor]] = [(held[name].weight, own) for name, own in units.items()]
 
     def answers(self, images: Tensor) -> Answer:
         """Runs what comes before the readers once."""

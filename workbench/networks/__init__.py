@@ -136,12 +136,14 @@ def _trained_elsewhere(name: str, dataset: str) -> dict[str, Tensor]:
     if dataset != "imagenet":
         raise WorkbenchError(f"There are no weights of {name} on {dataset}; there are on imagenet.")
     source, _, foreign = name.partition("/")
-    return _SOURCES[source].tensors_of(foreign)
+    tensors: dict[str, Tensor] = _SOURCES[source].tensors_of(foreign)
+    return tensors
 
 
 @cache
 def _from_elsewhere(source: str, name: str) -> NetworkSpec:
-    return _SOURCES[source].spec_of(name)
+    spec: NetworkSpec = _SOURCES[source].spec_of(name)
+    return spec
 
 
 def _file(name: str) -> ModuleType:

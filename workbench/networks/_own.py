@@ -150,7 +150,7 @@ def _whole(tensor: Tensor) -> bool:
 
 def _check_finite(module: nn.Module, name: str) -> None:
     for tensor_name, tensor in module.state_dict().items():
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if nn.parameter.is_lazy(tensor):
             raise WorkbenchError(f"{name} has never run, so that {tensor_name} has no shape yet; run it once.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise WorkbenchError(

@@ -56,4 +56,5 @@ def _library() -> ModuleType:
         import timm
     except ImportError:
         raise WorkbenchError("Networks of timm need timm: `pip install timm` brings it.") from None
-    return timm
+    found: ModuleType = timm
+    return found

@@ -22,7 +22,8 @@ from ..storage.artifact import Artifact, Packed
 from ..storage.estimate import estimate_bytes
 from ._own import PREFIX
 from ._own_file import adopt_file
-from ._rebuild import Header, rebuilt
+from ._rebuild import Header as Header
+from ._rebuild import rebuilt
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 

@@ -36,7 +36,8 @@ class Unit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         passed, filtered = x.chunk(2, 1)
-        return self.shuffle(torch.cat([passed, self.branch(filtered)], 1))
+        out: Tensor = self.shuffle(torch.cat([passed, self.branch(filtered)], 1))
+        return out
 
 
 class HalvingUnit(nn.Module):
@@ -52,7 +53,8 @@ class HalvingUnit(nn.Module):
         self.shuffle = nn.ChannelShuffle(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shuffle(torch.cat([self.beside(x), self.branch(x)], 1))
+        out: Tensor = self.shuffle(torch.cat([self.beside(x), self.branch(x)], 1))
+        return out
 
 
 def shufflenet_v2(classes: int = 10, channels: int = 3) -> nn.Module:

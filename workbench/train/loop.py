@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Loop:
     loss: Loss
     optimizer: torch.optim.Optimizer
 
-    def steps(self, number: int) -> Iterator[Seen]:
+    def steps(self, number: int) -> Generator[Seen, None, None]:
         """Train for epoch `number`, counted from 0, step by step; leaves the network in eval mode after the last.
 
         Between two steps anything else may happen, also for long. WorkbenchError when the loss is no longer finite.

@@ -39,7 +39,8 @@ def fitter(dataset: Dataset, settings: TrainSettings | None = None) -> Fit:
 
 def _followed(loop: Loop, dataset: Dataset, context: Context) -> None:
     """Every epoch, with its curve: the mean loss alone, for a compressed network is measured on its file."""
-    watch, history = Watch(Training("", dataset.name, loop.settings.epochs)), ()
+    watch = Watch(Training("", dataset.name, loop.settings.epochs))
+    history: tuple[EpochRow, ...] = ()
     for number in range(loop.settings.epochs):
         with closing(loop.steps(number)) as steps:
             for seen in steps:

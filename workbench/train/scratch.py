@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -93,9 +93,18 @@ class Trainer:
         self._steps: Iterator[Seen] | None = None
         self._seen: Seen | None = None
         history = tuple(self._state.history)
-        begun = Training(network, data.name, settings.epochs, history, resumed_at=len(history), label=label)
-        about = {"n": len(data.validation.labels), "classes": len(data.classes), "best_epoch": self._state.best_epoch}
-        self.watch = Watch(replace(begun, **about))
+        begun = Training(
+            network,
+            data.name,
+            settings.epochs,
+            history,
+            best_epoch=self._state.best_epoch,
+            n=len(data.validation.labels),
+            classes=len(data.classes),
+            resumed_at=len(history),
+            label=label,
+        )
+        self.watch = Watch(begun)
 
     @staticmethod
     def key(network: str, data: Dataset, settings: TrainSettings, teacher: nn.Module | None) -> str:

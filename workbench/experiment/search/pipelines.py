@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from ...core.budget import Budget
 from ...core.errors import WorkbenchError
+from ...core.knob import Value
 from ...core.recipe import Recipe, Step
 from ..pipeline import plan
 from ..subject import Subject
 
-_BOOKS = {"init": "linear", "biases": "shared", "book": "bfloat16"}
+_BOOKS: dict[str, Value] = {"init": "linear", "biases": "shared", "book": "bfloat16"}
 _SHARE = Step("quant.kmeans_share", {**_BOOKS, "epochs": 1, "learning_rate": 1e-3})
 _TUNE = Step("recover.finetune", {"epochs": 1, "learning_rate": 1e-3})
 _SPARSE = Step("prune.magnitude_iter", {})
 _FILTERS = Step("prune.l1_filter", {"norm": "l1", "selection": "independent"})
 _FACTORS = Step("lowrank.tsvd", {"choose": "rank_share", "convolution": "kernel_first", "energy": 0.9})
-_ROUND = {"scheme": "symmetric", "granularity": "channel", "percentile": 100.0, "activation_range": "minmax"}
+_ROUND: dict[str, Value] = {
+    "scheme": "symmetric",
+    "granularity": "channel",
+    "percentile": 100.0,
+    "activation_range": "minmax",
+}
 _GRID = Step("quant.int8_linear", {**_ROUND, "activation_bits": 32, "epochs": 1, "learning_rate": 1e-3})
 PIPELINES: dict[str, tuple[Step, ...]] = {
     "weights": (_SPARSE, _TUNE, _SHARE),

@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 
 from ...core.budget import Budget, Limit
-from ...core.compressed import layers_of
+from ...core.compressed import layers_of, weight_of
 from ...core.context import Batch
 from ...core.knob import Knob, Value
 from ...core.progress import Progress
@@ -132,7 +132,7 @@ def sizes_of(subject: Subject, cost: str) -> dict[str, int]:
     """Layer -> multiply-accumulates, where those are the cost or the time they take, else weights."""
     if cost in ("macs", "latency_ms"):
         return macs(subject.network, subject.dataset.input_shape)
-    return {x.name: subject.network.get_submodule(x.name).weight.numel() for x in layers_of(subject.network)}
+    return {x.name: weight_of(subject.network, x).numel() for x in layers_of(subject.network)}
 
 
 def solve(ladder: Ladder, budget: Budget, subject: Subject, progress: Progress) -> tuple[float, Proposal]:
