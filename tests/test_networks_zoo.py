@@ -302,7 +302,7 @@ def test_names_that_other_libraries_do_not_have(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(WorkbenchError, match="torchvision has alexnet"):
         network_named("torchvision/fasterrcnn_resnet50_fpn")  # no classifier
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(WorkbenchError, match=r"timm need the extra: pip install 'compression-workbench\[zoo\]'"):
+    with pytest.raises(WorkbenchError, match="timm need timm: `pip install timm` brings it"):
         network_named("timm/ghostnet_100")
 
 
