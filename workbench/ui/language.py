@@ -28,8 +28,7 @@ FEW, ENOUGH = 8, 20
 catalogue knows, single ones, or numbers; with ENOUGH it is known whatever does."""
 
 _TAG = re.compile(r"(<[^<>]+>)")
-_WORD = re.compile(r"[A-Za-z]{2}")
-_LATIN = re.compile(r"[A-Za-z]")
+_LETTER = re.compile(r"[A-Za-z]")
 _PLAIN = re.compile(r"(?<![\w.:=])[a-z]{2,}(?![\w.:=])")
 _PROSE = re.compile(r"[a-z]{2,} [a-z]{2,}")
 _SHORT = re.compile(r"(?:\S+(?: (?:%|B|kB|MB|GB|k|M|G|ms|dB))?)?")
@@ -59,7 +58,7 @@ def spoken() -> str:
 
 def say(text: str) -> str:
     """A text in the page's language; marks of HTML stay where they are."""
-    if _language == ENGLISH or not _WORD.search(text):
+    if _language == ENGLISH or not _LETTER.search(text):
         return text
     if "<" not in text or text in catalogue(_language):
         return _said(_language, text)
@@ -71,7 +70,7 @@ def _lines(lines: list[str]) -> Iterator[str]:
     said = list(map(_marked, lines))
     while lines:
         taken, best = 1, said[0]
-        for n in range(2, 1 + min(_MOST_LINES, len(lines)) if _WORD.search(best) else 0):
+        for n in range(2, 1 + min(_MOST_LINES, len(lines)) if _LETTER.search(best) else 0):
             whole = _marked(" ".join(lines[:n]))
             if not _PROSE.search(whole) and _english(whole) < sum(map(_english, said[:n])):
                 taken, best = n, whole
@@ -124,8 +123,11 @@ def _known(language: str) -> Mapping[str, str]:
 def _said(language: str, text: str) -> str:
     """The reading that leaves the least English; of two that leave the same, the one by the fuller template."""
     known = _known(language)
-    if text in known or not _WORD.search(text):
+    if not _LETTER.search(text):
         return known.get(text, text)
+    for spelled in (text, text[0].lower() + text[1:], text[0].upper() + text[1:], text.replace("_", " ")):
+        if spelled in known:
+            return known[spelled]
     if (bare := " ".join(text.split())) != text:
         return re.sub(r"\S.*\S|\S", lambda _found: _said(language, bare), text, count=1, flags=re.DOTALL)
     readings = [*_by_structure(language, text), *_by_template(language, text), *_by_parts(language, text), text]
@@ -134,7 +136,7 @@ def _said(language: str, text: str) -> str:
 
 def _english(said: str) -> int:
     """Letters that are left."""
-    return len(_LATIN.findall(said))
+    return len(_LETTER.findall(said))
 
 
 def _by_structure(language: str, text: str) -> Iterator[str]:
@@ -173,7 +175,7 @@ def _surely(template: Template, values: dict[str, str], said: dict[str, str]) ->
 
 
 def _by_parts(language: str, text: str) -> Iterator[str]:
-    """Without the sign at an end, with another capital, with spaces, and by what signs set apart."""
+    """Without the sign at an end, with a small letter, and by what signs set apart."""
     known = _known(language)
     if text[-1] in ".:" and (rest := text[:-1]) != (said := _said(language, rest)):
         yield said + known.get(text[-1], text[-1])
@@ -181,9 +183,6 @@ def _by_parts(language: str, text: str) -> Iterator[str]:
         yield known.get(", ", ", ") + _said(language, text[2:])
     if text[0].isupper() and (lower := text[0].lower() + text[1:]) != (said := _said(language, lower)):
         yield said
-    for other in (text[0].upper() + text[1:], text.replace("_", " ")):
-        if other in known:
-            yield known[other]
     for sign in _SIGNS:
         yield from _apart(language, text, sign)
 

@@ -226,6 +226,8 @@ class Heartbeat(Checked, anywidget.AnyWidget):
 
     _esm = BROWSER / "heartbeat.js"
     words = t.Dict(CUT).tag(sync=True)
+    reload = t.Unicode("Reload").tag(sync=True)
+    said = frozenset({"reload"})
     interval_ms = t.Int(4000).tag(sync=True)
     patience_ms = t.Int(12000).tag(sync=True)
 

@@ -4,13 +4,13 @@ const CONTROLS = ".wb-app :is(button, select, input, textarea, .noUi-target)";
 const ALONE = ".wb-access, .wb-language, .wb-copy, .wb-banner"; // these do without Python
 const SAYING = ".wb-status .wb-doing .widget-html-content, .wb-spoken .widget-html-content";
 
-function banner(el) {
+function banner(el, text) {
   const box = el.appendChild(document.createElement("div"));
   box.className = "wb-banner";
   box.setAttribute("role", "alert");
   box.hidden = true;
   const words = document.createElement("span");
-  const reload = Object.assign(document.createElement("button"), { className: "wb-button", textContent: "Reload" });
+  const reload = Object.assign(document.createElement("button"), { className: "wb-button", textContent: text });
   reload.addEventListener("click", () => location.reload());
   box.append(words, " ", reload);
   return { box, words, reload };
@@ -71,7 +71,7 @@ function parts(place) {
 export default {
   render({ model, el }) {
     const notebook = el.closest(".jp-NotebookPanel");
-    const shown = banner(el);
+    const shown = banner(el, model.get("reload"));
     const page = parts(notebook || document);
     let heard = Date.now();
     let beaten = Date.now();
