@@ -57,8 +57,8 @@ def test_a_killed_kernel_is_said_and_reload_brings_the_choice_back(server, brows
     assert banner.is_hidden() and "Ready: move a slider" in status.inner_text() and len(alive(visit)) > 20
     kernel_of(server).kill()
     began = time.monotonic()
-    banner.wait_for(state="visible", timeout=10_000)
-    assert time.monotonic() - began < 10
+    banner.wait_for(state="visible", timeout=30_000)  # a second, where nothing else keeps the machine busy
+    assert time.monotonic() - began < 30
     assert "Python has ended" in banner.inner_text() and "reload the page" in banner.inner_text()
     visit.expect(visit.page.locator(".wb-app")).not_to_contain_text("Ready")
     assert "Python has ended. Reload the page" in status.inner_text()
