@@ -172,6 +172,13 @@ def test_the_view_holds_the_numbers_of_the_card():
     assert unit_examples.example_at(pictures, 1) == 77 and unit_examples.example_at(pictures, 2) is None
 
 
+def test_scores_have_no_place_where_none_are_known():
+    found = unit_classes.view(CARD)
+    assert len(list(unit_classes.figure(found).select_xaxes())) == 2
+    unknown = found._replace(rows=tuple(row._replace(adds=None) for row in found.rows))
+    assert len(list(unit_classes.figure(unknown).select_xaxes())) == 1
+
+
 @pytest.mark.parametrize("figure", [unit_card, unit_classes, unit_examples])
 def test_empty_is_one_sentence_and_dark_differs_in_colour_only(figure):
     nothing = figure.figure(figure.view(None))

@@ -79,9 +79,8 @@ def ratio_is(visit, value: str) -> None:
 
 def test_the_link_opens_the_lesson_and_the_page_says_so(visit):
     page = visit.page
-    page.get_by_text(
-        f"This page is a lesson. Off: Data, Network, Method, Steps and their order, Epochs. {REASON}"
-    ).wait_for()
+    off = "Off: Data, Network, Method, Steps and their order, Epochs."
+    page.get_by_text(f"This page is a lesson. {off} {REASON.capitalize()}").wait_for()
     assert page.get_by_label("2. Network").input_value() == "lenet5_1998"
     assert page.get_by_role("button", name="1. Magnitude pruning").is_visible()
     assert page.get_by_role("button", name="2. k-means weight sharing").is_visible()

@@ -37,9 +37,8 @@ def verdict(
     kind = _kind(card, fate, agreement)
     parts = [_fate(card, fate), _truth(card, classes), _likeness(card), _tied(card)]
     summary = "; ".join(part for part in parts if part)
-    return Verdict(
-        kind, _judgement(kind, card, fate, agreement), f"{summary[:1].upper()}{summary[1:]}." if summary else ""
-    )
+    head = summary[:1] if card.unit is None else summary[:1].upper()  # a layer is called as it is
+    return Verdict(kind, _judgement(kind, card, fate, agreement), f"{head}{summary[1:]}." if summary else "")
 
 
 def costly(truth: Truth) -> bool:

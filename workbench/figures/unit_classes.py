@@ -63,13 +63,15 @@ def view(card: UnitCard | None, *, classes: Sequence[str] = ()) -> UnitClassesVi
 
 
 def figure(view: UnitClassesView | None, *, dark: bool = False) -> go.Figure:
-    """Bars. Traces: what each class loses, what the unit adds to its score."""
+    """Bars. Traces: what each class loses, what the unit adds to its score; unknown, the latter has no place."""
     if view is None or not view.rows:
         return empty(TITLE, NOTHING, dark=dark, height=300)
     headings = ("images of the class lost without it", "what it adds to the class's score (logits)")
-    drawn = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings)
     colours, names = paint(dark), [row.name for row in view.rows]
     measured = [row for row in view.rows if row.lost is not None]
+    serving = [row for row in view.rows if row.adds is not None]
+    beside = 2 if serving else 1
+    drawn = make_subplots(1, beside, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=headings[:beside])
     drawn.add_bar(
         name="lost",
         orientation="h",
@@ -89,7 +91,6 @@ def figure(view: UnitClassesView | None, *, dark: bool = False) -> go.Figure:
         row=1,
         col=1,
     )
-    serving = [row for row in view.rows if row.adds is not None]
     drawn.add_bar(
         name="adds",
         orientation="h",
@@ -100,13 +101,13 @@ def figure(view: UnitClassesView | None, *, dark: bool = False) -> go.Figure:
         hovertemplate="%{y}: %{x:.3f} %{text}<extra></extra>",
         marker={"color": colours.families["prune"], "line": {"width": 0}},
         row=1,
-        col=2,
+        col=beside,
     )
     drawn.update_layout(blank(TITLE, view.note, dark=dark, height=180 + 22 * len(names)).layout)
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
     drawn.update_xaxes(tickformat=".0%", row=1, col=1)
     drawn.update_annotations(font_size=12)
-    return drawn.update_layout(showlegend=False, margin={"t": 96, "b": 40}, bargap=0.25)
+    return drawn.update_layout(showlegend=False, margin={"t": 96, "b": 40}, bargap=0.25, barmode="overlay")
 
 
 def table(view: UnitClassesView | None) -> list[dict[str, str]]:

@@ -103,5 +103,5 @@ def _row(name: str, views: dict[str, str], ticks: dict[str, set[str]]) -> dict[s
 
 
 def _told(state: State) -> str:
-    off, why = ", ".join(map(titled, state.locked)), state.reason
+    off, why = ", ".join(map(titled, state.locked)), f"{state.reason[:1].upper()}{state.reason[1:]}"
     return f"This page is a lesson. {f'Off: {off}. ' if off else ''}{why}".strip()
