@@ -133,7 +133,7 @@ def test_stopping_the_command_stops_the_server():
     try:
         assert until(True, port)
         process.terminate()
-        assert until(False, port, 20)
+        assert until(False, port, 60)
     finally:
         process.kill()
         process.wait()
