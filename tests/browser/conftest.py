@@ -1,4 +1,4 @@
-"""A Voila server on a free port with an empty store, and Debian's chromium."""
+"""Voila servers on free ports, and Debian's chromium."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from visiting import CHROMIUM, FLAGS, Server
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
+    """One of the file's own, with an empty store."""
+    yield from _served(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Iterator[Server]:
+    """One for all files that do not mind what others have measured: starting and measuring take the longest."""
+    yield from _served(tmp_path_factory)
+
+
+def _served(tmp_path_factory) -> Iterator[Server]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     made = Server(str(tmp_path_factory.mktemp("home")))

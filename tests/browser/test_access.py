@@ -76,13 +76,13 @@ FOCUSED = """() => {
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url)
+def visit(shared, browser):
+    made = Visit(browser, shared.url)
     made.page.set_default_timeout(PATIENCE_MS)
     made.page.locator(".wb-chart[data-drawn]").first.wait_for()
     made.ready()
     yield made
-    made.context.close()
+    made.close()
 
 
 def views(visit) -> list[str]:

@@ -9,14 +9,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url)
+def visit(shared, browser):
+    made = Visit(browser, shared.url)
     made.page.set_default_timeout(90_000)
     made.page.locator(".wb-tile.wb-measured").first.wait_for(timeout=120_000)
     made.pick("2. Network", "lenet5_1998")
     made.page.locator(".wb-help", has_text="61,706 parameters").wait_for()
     yield made
-    made.context.close()
+    made.close()
 
 
 def test_steps_are_moved_switched_off_and_removed_with_the_keyboard(visit):

@@ -11,13 +11,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url)
+def visit(shared, browser):
+    made = Visit(browser, shared.url)
     made.page.set_default_timeout(120_000)
     made.page.locator(".wb-chart[data-drawn]").first.wait_for()
     made.ready()
     yield made
-    made.context.close()
+    made.close()
 
 
 def fetched(visit, name: str, folder):

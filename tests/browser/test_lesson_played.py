@@ -37,13 +37,13 @@ LESSON = Link(
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url + encoded(LESSON))
+def visit(shared, browser):
+    made = Visit(browser, shared.url + encoded(LESSON))
     made.page.set_default_timeout(PATIENCE_MS)
     made.page.locator(".wb-tile.wb-measured").first.wait_for()
     made.ready()
     yield made
-    made.context.close()
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -72,6 +75,16 @@ class Server:
         self.log.close()
 
 
+def leave(page) -> None:
+    """Close a page and end its kernel, which the server would keep for some minutes."""
+    kernel = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId")
+    page.context.close()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if kernel in " ".join(process.cmdline()):
+                process.kill()
+
+
 class Visit:
     """A page that counts what goes over its websockets and keeps what goes wrong."""
 
@@ -87,6 +100,9 @@ class Visit:
         for script in scripts:
             self.page.add_init_script(f"({script})()")
         self.page.goto(url, timeout=120_000)
+
+    def close(self) -> None:
+        leave(self.page)
 
     def _count(self, payload) -> None:
         self.bytes += len(payload)
