@@ -94,10 +94,9 @@ def test_python_that_is_silent_for_a_while_is_waited_for(server, browser):
 
 
 def test_a_server_that_is_stopped_is_said_and_the_page_comes_back_with_it(browser, tmp_path):
-    server = Server(str(tmp_path))
-    visit = opened(browser, server.url)
-    number = changed(visit)
-    server.stop()
+    with Server(str(tmp_path)) as server:
+        visit = opened(browser, server.url)
+        number = changed(visit)
     banner = visit.page.locator(".wb-banner")
     banner.get_by_text("cannot be reached").wait_for(timeout=PATIENCE_MS)
     assert banner.get_by_role("button", name="Reload").is_disabled()
