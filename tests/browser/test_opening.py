@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from visiting import Server
 
@@ -56,3 +57,16 @@ def test_what_went_wrong_is_not_covered(browser, tmp_path):
         page.locator(".wb-opening").wait_for(state="detached")
         assert "a secret" not in page.locator("body").inner_text()
         page.context.close()
+
+
+def test_a_page_that_is_left_ends_its_kernel(server, browser):
+    page = opening(browser, server.url)
+    page.locator(".wb-app h1").wait_for()
+    kernel = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId")
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    own = [child for child in children if kernel in " ".join(child.cmdline())]
+    assert len(own) == 1
+    page.goto("about:blank")
+    psutil.wait_procs(own, timeout=30)
+    assert not own[0].is_running()
+    page.context.close()

@@ -42,6 +42,7 @@ class Door(TornadoVoilaHandler):
     async def get(self, path: str | None = None) -> None:
         if why := no_person(self.request.headers):
             raise web.HTTPError(403, why)
+        _ = self.xsrf_token  # its cookie goes with the page, which cannot end its kernel without when it is closed
         try:
             await super().get(path)
         except RoomFullError:
