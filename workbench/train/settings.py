@@ -81,7 +81,7 @@ _RECOMMENDED = {
     ("lenet_300_100", "mnist"): replace(_MNIST, epochs=30),
     ("lenet5_1998", "mnist"): replace(_MNIST, epochs=16),
     ("vgg_small", "cifar10"): replace(_CIFAR, epochs=24),
-    ("mobilenet_v2", "cifar10"): replace(_CIFAR, epochs=40, weight_decay=1e-4, precision="float32"),
+    ("mobilenet_v2", "cifar10"): replace(_CIFAR, epochs=40, weight_decay=1e-4, precision="float32", threads=2),
     ("resnet20", "shapes"): replace(_CIFAR, epochs=20),
     ("densenet_small", "shapes"): replace(_CIFAR, epochs=16),
 }
