@@ -421,7 +421,7 @@ def test_a_network_in_a_file_is_known_to_worker_processes(tmp_path, capsys, monk
 
 def test_without_the_extra_a_scheduler_is_a_sentence(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(WorkbenchError, match=r"pip install 'compression-workbench\[cluster\]'"):
+    with pytest.raises(WorkbenchError, match="`pip install distributed` brings it"):
         list(sweep(ratios(0.5), on=Scheduler("tcp://127.0.0.1:1"), store=store))
 
 
