@@ -319,21 +319,18 @@ def test_workers_that_cannot_start_are_one_sentence(store, monkeypatch):
 
 
 SWEEP = ["sweep", "--network", NETWORK, "--dataset", DATA, "--method", PRUNE]
-TWELVE = [
-    "--axis",
-    "pruning_ratio=" + ",".join(f"0.{i:02}" for i in range(30, 42)),
-    "--workers",
-    "2",
-    "--threads",
-    "1",
-    "--json",
-]
+END = ["--workers", "2", "--threads", "1", "--json"]
 
 
-def begun(home):
-    """A sweep as a command of its own, in the middle of its work; and its worker processes."""
+def points(count):
+    """The rest of the command, for so many points."""
+    return ["--axis", "pruning_ratio=" + ",".join(f"0.{i}" for i in range(300, 300 + 5 * count, 5)), *END]
+
+
+def begun(home, count):
+    """A sweep of so many points as a command of its own, in the middle of its work; and its worker processes."""
     environment = {**os.environ, "WORKBENCH_HOME": str(home)}
-    command = [sys.executable, "-m", "workbench", *SWEEP, *TWELVE]
+    command = [sys.executable, "-m", "workbench", *SWEEP, *points(count)]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -346,24 +343,24 @@ def begun(home):
 
 
 def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path, monkeypatch, capsys):
-    process, workers = begun(tmp_path)
+    process, workers = begun(tmp_path, 20)
     process.kill()  # the parent alone: its workers must notice by themselves
     process.wait()
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=20)[1] == []
     kept = rows(Store(tmp_path / "runs.sqlite"))
-    assert 2 <= len(kept) < 12
+    assert 2 <= len(kept) < 20
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    assert main([*SWEEP, *TWELVE]) == 0
+    assert main([*SWEEP, *points(20)]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["known"], document["computed"], document["failed"]) == (len(kept), 12 - len(kept), 0)
+    assert (document["known"], document["computed"], document["failed"]) == (len(kept), 20 - len(kept), 0)
     after = rows(Store(tmp_path / "runs.sqlite"))
-    assert len(after) == len(document["points"]) == 12
+    assert len(after) == len(document["points"]) == 20
     assert {key: after[key] for key in kept} == kept
 
 
 def test_ctrl_c_ends_every_process_and_keeps_what_is_finished(tmp_path):
-    process, workers = begun(tmp_path)
+    process, workers = begun(tmp_path, 100)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130

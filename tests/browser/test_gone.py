@@ -93,6 +93,7 @@ def test_python_that_is_silent_for_a_while_is_waited_for(server, browser):
     visit.context.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_is_said_and_the_page_comes_back_with_it(browser, tmp_path):
     with Server(str(tmp_path)) as server:
         visit = opened(browser, server.url)

@@ -9,7 +9,7 @@ import pytest
 from lesson_solutions import FUNCTIONS
 from visiting import CHROMIUM, Server, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 PATIENCE_MS = 120_000
 RAN = re.compile(r"\[\d+\]")
 WORKERS = """import threading

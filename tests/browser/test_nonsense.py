@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 PATIENCE_MS = 90_000
 SCREENSHOT = Path(__file__).parents[2] / "notebooks" / "app.png"
 

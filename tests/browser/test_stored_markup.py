@@ -9,7 +9,7 @@ from visiting import CHROMIUM, Server, Visit
 
 from workbench.ui.serve import SOURCE, one_cell
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_MS = 120_000
 NASTY = (
     "<img src=x onerror=ran=1>",
