@@ -15,10 +15,7 @@ SCREENSHOT = Path(__file__).parents[2] / "notebooks" / "app.png"
 
 @pytest.fixture(scope="module")
 def visit(server, browser):
-    made = Visit(browser, server.url)
-    made.page.set_default_timeout(PATIENCE_MS)
-    made.page.locator(".wb-tile.wb-measured").first.wait_for()
-    made.ready()
+    made = Visit(browser, server.url).measured(PATIENCE_MS)
     yield made
     made.context.close()
 

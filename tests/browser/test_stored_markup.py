@@ -107,10 +107,7 @@ def visit(home, browser):
     path = home / "page.ipynb"
     path.write_text(book(BOOK), encoding="utf-8")
     with Server(str(home), book=path) as server:
-        made = Visit(browser, server.url)
-        made.page.set_default_timeout(PATIENCE_MS)
-        made.page.locator(".wb-tile.wb-measured").first.wait_for()
-        made.ready()
+        made = Visit(browser, server.url).measured(PATIENCE_MS)
         yield made
         made.context.close()
 

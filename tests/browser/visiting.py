@@ -107,6 +107,13 @@ class Visit:
     def _count(self, payload) -> None:
         self.bytes += len(payload)
 
+    def measured(self, patience_ms: int) -> Visit:
+        """Itself, on a slow machine too, once a number is measured and nothing is left to do."""
+        self.page.set_default_timeout(patience_ms)
+        self.page.locator(".wb-tile.wb-measured").first.wait_for()
+        self.ready()
+        return self
+
     def ready(self) -> None:
         """Wait until nothing is being done."""
         self.page.locator(".wb-status", has_text="Ready:").wait_for()

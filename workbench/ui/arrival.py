@@ -36,9 +36,9 @@ class Arrival(Checked, anywidget.AnyWidget):
         """Whatever changes from now on, a page may miss."""
         self._root = root
         for widget in _below(root):
-            names = self._changed.setdefault(widget.model_id, set())
-            names.clear()
-            widget.observe(partial(_note, names))
+            if widget.model_id not in self._changed:  # a preheated page begins again when somebody opens it
+                widget.observe(partial(_note, self._changed.setdefault(widget.model_id, set())))
+            self._changed[widget.model_id].clear()
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if content != {"kind": "here"}:
