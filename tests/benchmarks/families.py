@@ -1,6 +1,7 @@
 """Every method over its main knob on CIFAR-10: what is kept at 4x, 8x and 16x, and what it costs to run.
 
-    python tests/benchmarks/families.py [--network resnet20] [--recovery none|batchnorm|finetune] [--table]
+    python tests/benchmarks/families.py [--network resnet20] [--recovery none|batchnorm|finetune] [--only PART ...]
+        [--table]
 
 Every point is a file that was written, read back and measured on the validation split, and goes into the run store:
 points that are there are not measured again, so a run that was stopped goes on. Without training (none), with BatchNorm
@@ -61,7 +62,7 @@ CURVES = {
     "compact.mobilenet_v1": ("width", (1.0, 0.8, 0.6, 0.45)),
     "combo.deep_compression:epochs=0": ("conv_ratio", (0.3, 0.6, 0.75, 0.9)),
 }
-TRAINED = (  # ResNet-20 at 8x, the most telling first; then at 16x, then at 4x
+TRAINED = (  # at 8x on ResNet-20, the most telling first; then at 16x, then at 4x
     "prune.magnitude_iter:pruning_ratio=0.871",
     "prune.l1_filter:pruning_ratio=0.62",
     "quant.kmeans_share:bits=4",
@@ -72,8 +73,15 @@ TRAINED = (  # ResNet-20 at 8x, the most telling first; then at 16x, then at 4x
     "prune.fpgm:pruning_ratio=0.62",
     "lowrank.tsvd:rank_share=0.115",
     "combo.deep_compression:epochs=0,conv_ratio=0.6",
-    "quant.dorefa:activation_bits=8,bits=2,epochs=2",
+    "prune.granularity_masks:scope=global,pruning_ratio=0.871",
+    "quant.int8_linear:bits=4",
+    "lowrank.cp:rank_share=0.13",
+    "prune.hrank:pruning_ratio=0.62",
+    "prune.apoz:pruning_ratio=0.62",
     "quant.twn:epochs=2",
+    "quant.bwn:epochs=2",
+    "quant.dfp:bits=4",
+    "quant.dorefa:activation_bits=8,bits=2,epochs=2",
     "prune.magnitude_iter:pruning_ratio=0.948",
     "prune.l1_filter:pruning_ratio=0.74",
     "lowrank.tucker2:rank_share=0.135",
@@ -83,12 +91,25 @@ TRAINED = (  # ResNet-20 at 8x, the most telling first; then at 16x, then at 4x
     "prune.fpgm:pruning_ratio=0.74",
     "lowrank.tsvd:rank_share=0.05",
     "combo.deep_compression:epochs=0,conv_ratio=0.9",
+    "prune.granularity_masks:scope=global,pruning_ratio=0.948",
+    "quant.int8_linear:bits=2",
+    "lowrank.cp:rank_share=0.05",
+    "prune.hrank:pruning_ratio=0.74",
+    "prune.apoz:pruning_ratio=0.74",
+    "quant.dfp:bits=2",
     "prune.magnitude_iter:pruning_ratio=0.722",
     "prune.l1_filter:pruning_ratio=0.47",
     "lowrank.tucker2:rank_share=0.41",
     "prune.taylor2019:pruning_ratio=0.52",
     "prune.fpgm:pruning_ratio=0.47",
+    "prune.granularity_masks:scope=global,pruning_ratio=0.722",
+    "lowrank.tsvd:rank_share=0.25",
+    "lowrank.cp:rank_share=0.27",
+    "prune.hrank:pruning_ratio=0.47",
+    "prune.apoz:pruning_ratio=0.47",
+    "combo.deep_compression:epochs=0,conv_ratio=0.3",
 )
+FREE = ("quant.int8_linear", "quant.dfp")  # with codes that stay as they are, nothing of these could learn
 AFTER = {"batchnorm": ("recover.batchnorm",), "finetune": ("recover.finetune:epochs=2",)}
 SPLIT, PASSES = "validation", 40
 
@@ -99,12 +120,19 @@ def recipes(network: str, dataset: str, recovery: str) -> Iterator[Recipe]:
     yield plain
     if recovery == "finetune":
         for text in TRAINED:
-            own = text.endswith("epochs=2")
-            yield plain.with_steps(*map(parse_step, (text,) if own else (text, *AFTER[recovery])))
+            yield plain.with_steps(*map(parse_step, (text, *trained_after(text))))
         return
     for text, (knob, values) in CURVES.items():
         steps = map(parse_step, (text, *AFTER.get(recovery, ())))
         yield from along(plain.with_steps(*steps), 0, knob, list(values))
+
+
+def trained_after(text: str) -> tuple[str, ...]:
+    """How the network of a method is trained afterwards; not at all where the method has trained it."""
+    if text.endswith("epochs=2"):
+        return ()
+    free = ",codes=free" if text.startswith(FREE) else ""
+    return tuple(step + free for step in AFTER["finetune"])
 
 
 def the_subject(asked: argparse.Namespace) -> Subject:
@@ -124,6 +152,8 @@ def measured(asked: argparse.Namespace, subject: Subject) -> tuple[list[Run], di
     there = store.runs(asked.network, asked.dataset, SPLIT, subject.fingerprint)
     by_key = {canonical(run.recipe).key: run for run in there}  # knobs may have been added since
     for recipe in map(canonical, recipes(asked.network, asked.dataset, asked.recovery)):
+        if asked.only and not any(part in step.method for part in asked.only for step in recipe.steps):
+            continue
         known = by_key.get(recipe.key)
         if known is None and not asked.table:
             began = time.perf_counter()
@@ -205,6 +235,7 @@ def main() -> None:
     arguments.add_argument("--recovery", choices=("none", "batchnorm", "finetune"), default="none")
     arguments.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
     arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--only", nargs="+", metavar="PART", help="methods whose names hold one of these")
     arguments.add_argument("--table", action="store_true", help="only what is in the store")
     asked = arguments.parse_args()
     torch.set_num_threads(asked.threads)
