@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,37 +63,63 @@ class Places:
         return np.argsort(self.j, kind="stable")
 
     @cached_property
-    def ranks(self) -> tuple[Array, Array]:
-        """How many entries come before each in its row and in its column."""
-        down = np.empty(self.i.size, np.int64)
+    def ranks(self) -> Array:
+        """(2, n): how many entries come before each in its row and in its column."""
+        down = np.empty(self.i.size, np.int32)
         down[self.by_column] = _ranks(self.j[self.by_column])
-        return _ranks(self.i), down
+        return np.stack([_ranks(self.i), down]).astype(np.int32)
 
-    def features(self, at: Array, known: Array, across: Array, down: Array) -> Array:
-        """(13, m) int32 for entries `at` (m,).
+    @cached_property
+    def lines(self) -> Array:
+        """(2, n): the row of each entry, and its column counted on from the last row."""
+        return np.stack([self.i, self.shape[0] + self.j])
 
-        known: (n + 1,) of -1, 0 (not known) and 1, entry e at e + 1; across and down: (m,) sums over what comes before.
-        """
-        out = np.empty((SIDE.size, at.size), np.int32)
-        out[0] = logistic.ONE
-        out[1] = (across << 8) // (self.ranks[0][at] + 3)
-        out[2] = (down << 8) // (self.ranks[1][at] + 3)
-        near = known[self.neighbours[:, at]] << 8
-        out[3:8] = near[:5]
-        out[8] = near[5] + near[6]
-        out[9] = out[1] * out[2] >> 8
-        out[10:] = self.hints[:, at]
-        return out
+    def about(self, order: Array) -> About:
+        """order: (m,) entries."""
+        parts = (self.ranks + 3, self.neighbours, self.hints, self.lines)
+        return About(*(part[:, order] for part in parts))
 
     def levels(self) -> list[Array]:
         """Entries in groups: all that comes before one in its row and in its column is in earlier groups."""
-        across, down = [0] * self.shape[0], [0] * self.shape[1]
-        level = []
-        for i, j in zip(self.i.tolist(), self.j.tolist(), strict=True):
-            across[i] = down[j] = deep = 1 + max(across[i], down[j])
-            level.append(deep)
+        lines, others = (self.i, self.j) if self.shape[0] <= self.shape[1] else (self.j, self.i)
+        entries = np.argsort(lines, kind="stable")
+        deepest = np.zeros(max(self.shape), np.int64)
+        level = np.empty(entries.size, np.int64)
+        for line in np.split(entries, np.flatnonzero(np.diff(lines[entries])) + 1):
+            steps = np.arange(line.size)
+            across = others[line]
+            level[line] = deepest[across] = np.maximum.accumulate(deepest[across] - steps) + steps + 1
         order = np.argsort(level, kind="stable")
         return np.split(order, np.cumsum(np.bincount(level))[:-1])[1:]
+
+
+class About(NamedTuple):
+    """What is fixed about some entries, in the order in which they are asked for; n of them.
+
+    Decoding asks for a few hundred entries at a time, thousands of times: in this order they are slices.
+    """
+
+    fullness: Array
+    neighbours: Array
+    hints: Array
+    lines: Array
+
+    def features(self, at: slice, known: Array, sums: Array) -> Array:
+        """(13, m) int32 for entries `at` (m).
+
+        known: one more than there are entries, of -256, 0 (not known) and 256, entry e at e + 1; sums: (2, m) of what
+        comes before in the row and in the column.
+        """
+        near = known.take(self.neighbours[:, at])
+        out = np.empty((SIDE.size, near.shape[1]), np.int32)
+        out[0] = logistic.ONE
+        np.floor_divide(sums, self.fullness[:, at], out=out[1:3])
+        out[3:8] = near[:5]
+        np.add(near[5], near[6], out=out[8])
+        np.multiply(out[1], out[2], out=out[9])
+        out[9] >>= 8
+        out[10:] = self.hints[:, at]
+        return out
 
 
 def _ranks(groups: Array) -> Array:
@@ -150,13 +177,19 @@ class _Pass:
     weights: logistic.Weights
 
 
-def _features(places: Places, bits: Array, at: Array) -> Array:
-    """As Places.features, for entries whose bits (n,) are all known."""
-    known = np.r_[0, 2 * bits.astype(np.int32) - 1]
-    across = _sums_before(places.i, known[1:])
-    down = np.empty_like(across)
-    down[places.by_column] = _sums_before(places.j[places.by_column], known[1:][places.by_column])
-    return places.features(at, known, across[at], down[at])
+def _features(places: Places, bits: Array, order: Array) -> Array:
+    """As About.features, for all entries in that order, whose bits (n,) are all known."""
+    known = _signs(bits)
+    sums = np.empty((2, bits.size), np.int32)
+    sums[0] = _sums_before(places.i, known)
+    sums[1, places.by_column] = _sums_before(places.j[places.by_column], known[places.by_column])
+    return places.about(order).features(slice(None), np.r_[np.int32(0), known], sums[:, order])
+
+
+def _signs(bits: Array) -> Array:
+    """(n,) of 256 for a 1 and -256 for a 0."""
+    signs: Array = 2 * logistic.ONE * bits.astype(np.int32) - logistic.ONE
+    return signs
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,13 +293,16 @@ def read(keep: Array, lag: int, meta: Cursor, payload: Payload) -> Array:
 
 
 def _bits(places: Places, weights: Array, decoder: logistic.Decoder) -> Array:
-    """One decision for all of the places, group by group."""
+    """One decision for all of the places, group by group: one entry of a row or a column at most in each."""
     known = np.zeros(places.i.size + 1, np.int32)
-    across, down = np.zeros(places.shape[0], np.int64), np.zeros(places.shape[1], np.int64)
-    for at in places.levels():
-        i, j = places.i[at], places.j[at]
-        found = 2 * decoder.take(logistic.probabilities(places.features(at, known, across[i], down[j]), weights)) - 1
-        known[at + 1] = found
-        across[i] += found
-        down[j] += found
+    sums = np.zeros(sum(places.shape), np.int32)
+    levels = places.levels()
+    about, end = places.about(np.concatenate(levels)), 0
+    for entries in levels:
+        at = slice(end, end := end + entries.size)
+        lines = about.lines[:, at]
+        before = sums.take(lines)
+        found = _signs(decoder.take(logistic.probabilities(about.features(at, known, before), weights)))
+        known[entries + 1] = found
+        sums[lines] = before + found
     return known[1:] > 0

@@ -55,19 +55,26 @@ def _costs() -> Array:
     return costs
 
 
+@cache
+def _chances() -> Array:
+    """`_logistic` as the coder takes it: float64 multiples of 2^-20."""
+    chances: Array = _logistic() / (1 << _BITS)
+    return chances
+
+
 def _places(features: Array, weights: Array) -> Array:
     """features: (m, n) int32, weights: (m,) -> (n,) indices into the tables."""
-    logits = np.zeros(features.shape[1], np.int32)
-    for weight, feature in zip(weights.tolist(), features, strict=True):
-        if weight:
-            logits += weight * feature
-    found: Array = np.clip(logits >> 5, -_REACH, _REACH) + _REACH
+    found: Array = np.einsum("m,mn->n", weights.astype(np.int32), features)
+    found >>= 5
+    np.maximum(found, -_REACH, out=found)
+    np.minimum(found, _REACH, out=found)
+    found += _REACH
     return found
 
 
 def probabilities(features: Array, weights: Array) -> Array:
     """Of a 1, for each of n bits: float64 multiples of 2^-20, which the coder takes as they are."""
-    found: Array = _logistic()[_places(features, weights)] / (1 << _BITS)
+    found: Array = _chances().take(_places(features, weights))
     return found
 
 

@@ -26,6 +26,8 @@ _UNIT = 16
 _FURTHEST = 128
 _PRIOR_BITS = 5
 _SAMPLES = {True: 10000, False: 32000}
+Places = Array | slice
+"""Rows or columns of some entries, one for each."""
 
 
 def possible(rows: int, columns: int, lag: int) -> bool:
@@ -45,68 +47,85 @@ class Field:
 
     lag: distance of the far neighbours, as of an image's lines. prior: chance of a kept entry in 32nds.
     columns: (columns,) what another tensor says about each, in 1/256 nat.
+
+    Decoding asks for a few hundred entries at a time, thousands of times: what numpy takes for a call counts, so that
+    everything known lies in one array, `self._known`, from which one call takes all that speaks about some entries.
     """
 
     def __init__(self, shape: tuple[int, int], lag: int, prior: int, columns: Array) -> None:
         self.rows, self.columns = shape
         self.lag, self.prior, self.about = lag, prior, columns
-        self.delay = lag // 2 + 1
-        self.width = self.columns + 2 * (lag + 1)
-        self.first = max(2, self.delay) * self.width + lag + 1
-        size = (self.rows + max(2, self.delay) + 1) * self.width
-        self.kept, self.above, self.left = (np.zeros(size, np.int32) for _ in range(3))
-        self._log = logistic.logarithms(_UNIT * 2 * max(shape) + (1 << _PRIOR_BITS) + 1)
+        delay = lag // 2 + 1
+        self._width = self.columns + 2 * (lag + 1)
+        self._first = max(2, delay) * self._width + lag + 1
+        self._size = (self.rows + max(2, delay) + 1) * self._width
+        self._known = np.zeros(3 * self._size, np.int32)
+        self._kept, self._above, self._left = self._known.reshape(3, -1)
+        self._near = self._neighbours(delay)
+        rows, of_columns = np.arange(self.rows), np.arange(self.columns)
+        self._row, self._column = self._first + rows * self._width, of_columns
+        self._behind = np.minimum(of_columns, lag)
+        self._of_row = np.stack([rows, 2 * rows, rows + np.maximum(rows - delay + 1, 0)])
+        self._of_column = np.stack([of_columns, self._behind])
+        log = logistic.logarithms(_UNIT * 2 * max(shape) + (1 << _PRIOR_BITS) + 1)
+        one, zero = prior, (1 << _PRIOR_BITS) - prior
+        self._for = log[one::_UNIT] - (log[one] - log[zero])
+        self._against = log[zero::_UNIT]
+
+    def _neighbours(self, delay: int) -> Array:
+        """(14, 1): where in `_known`, from an entry's place on, that lies which `features` takes, in its order."""
+        above, left, far, width = self._size, 2 * self._size, self.lag, self._width
+        counts = (above, left, above - 1, above - far, left, above + 1, above + far - (delay - 1) * width, left)
+        return np.array([*counts, -1, -2, -width, -far, -far - 1, -far + 1])[:, None]
 
     def inside(self, flat: Array) -> Array:
         """flat: as (rows + 1, columns + 1) from the first entry on, a view."""
         step = flat.itemsize
         return np.lib.stride_tricks.as_strided(
-            flat[self.first :], (self.rows + 1, self.columns + 1), (self.width * step, step)
+            flat[self._first :], (self.rows + 1, self.columns + 1), (self._width * step, step)
         )
+
+    @property
+    def keep(self) -> Array:
+        """(rows, columns) bool, as far as it is known."""
+        found: Array = self.inside(self._kept)[:-1, :-1] != 0
+        return found
 
     def fill(self, keep: Array) -> Field:
         """Itself, with all of `keep` (rows, columns) known."""
         whole = keep.astype(np.int32)
-        self.inside(self.kept)[:-1, :-1] = whole
-        np.cumsum(whole, 0, out=self.inside(self.above)[1:, :-1])
-        np.cumsum(whole, 1, out=self.inside(self.left)[:-1, 1:])
+        self.inside(self._kept)[:-1, :-1] = whole
+        np.cumsum(whole, 0, out=self.inside(self._above)[1:, :-1])
+        np.cumsum(whole, 1, out=self.inside(self._left)[:-1, 1:])
         return self
 
-    def put(self, i: Array, j: Array, found: Array) -> None:
+    def put(self, i: Places, j: Places, found: Array) -> None:
         """Entries (i, j) are now known to be kept (1) or not (0)."""
-        at = self.first + i * self.width + j
-        self.kept[at] = found
-        self.above[at + self.width] = self.above[at] + found
-        self.left[at + 1] = self.left[at] + found
+        at = self._row[i] + self._column[j]
+        self._kept[at] = found
+        self._above[at + self._width] = self._above[at] + found
+        self._left[at + 1] = self._left[at] + found
 
-    def features(self, i: Array, j: Array) -> Array:
+    def features(self, i: Places, j: Places) -> Array:
         """What speaks for or against entries (i, j): (15, n) int32 in 1/256 nat."""
-        at = self.first + i * self.width + j
-        above, kept, lag, width = self.above, self.kept, self.lag, self.width
-        late = np.maximum(i - self.delay + 1, 0)
+        at = self._row[i] + self._column[j]
+        where = at + self._near
+        where[7] -= self._behind[j]
+        near = self._known.take(where)
+        counts, of = near[:5], np.empty((5, at.size), np.int32)
+        counts[2:4] += near[5:7]
+        counts[4] -= near[7]
+        of[0:4:3], of[2], of[1:5:3] = self._of_row[::2, i], self._of_row[1, i], self._of_column[:, j]
+        of -= counts
         out = np.empty((USUAL.size, at.size), np.int32)
         out[0] = logistic.ONE
-        out[1] = self._odds(above[at], i)
-        out[2] = self._odds(self.left[at], j)
-        out[3] = self._odds(above[at - 1] + above[at + 1], 2 * i)
-        out[4] = self._odds(above[at - lag] + above[at + lag - (self.delay - 1) * width], i + late)
-        out[5] = self._odds(self.left[at] - self.left[np.maximum(at - lag, at - j)], np.minimum(j, lag))
-        out[6] = kept[at - 1] << 8
-        out[7] = kept[at - 2] << 8
-        out[8] = kept[at - width] << 8
-        out[9] = kept[at - lag] << 8
-        out[10] = (kept[at - lag - 1] + kept[at - lag + 1]) << 8
-        out[11] = out[1] * out[2] >> 8
-        out[12] = out[1] * out[1] >> 8
-        out[13] = out[2] * out[2] >> 8
+        np.subtract(self._for.take(counts), self._against.take(of), out=out[1:6])
+        near[12] += near[13]
+        np.left_shift(near[8:13], 8, out=out[6:11])
+        np.multiply(out[1:3], out[1:3], out=out[12:14])
+        np.multiply(out[1], out[2], out=out[11])
+        out[11:14] >>= 8
         out[14] = self.about[j]
-        return out
-
-    def _odds(self, kept: Array, of: Array) -> Array:
-        """Logarithm of kept to left-out entries, both with a head start by the prior, less that of the prior."""
-        one, zero = self.prior, (1 << _PRIOR_BITS) - self.prior
-        log = self._log
-        out: Array = log[_UNIT * kept + one] - log[_UNIT * (of - kept) + zero] - (log[one] - log[zero])
         return out
 
 
@@ -216,8 +235,13 @@ def read(rows: int, columns: int, counts: Array | None, meta: Cursor, payload: P
     weights = decoder.weights(USUAL)
     field = Field((rows, columns), lag, prior, foretold(counts, columns))
     for front in range(fronts(rows, columns)):
-        i = np.arange(max(0, -((columns - 1 - front) // 2)), min(rows - 1, front // 2) + 1)
-        j = front - 2 * i
+        i, j = _front(front, rows, columns)
         field.put(i, j, decoder.take(logistic.probabilities(field.features(i, j), weights)))
-    keep: Array = field.inside(field.kept)[:-1, :-1] != 0
-    return keep
+    return field.keep
+
+
+def _front(front: int, rows: int, columns: int) -> tuple[slice, slice]:
+    """The rows, ascending, and the columns of the entries of a front."""
+    first, last = max(0, -((columns - 1 - front) // 2)), min(rows - 1, front // 2)
+    end = front - 2 * last - 2
+    return slice(first, last + 1), slice(front - 2 * first, end if end >= 0 else None, -2)
