@@ -25,6 +25,7 @@ USUAL = np.array([-80, 10, 8, 4, 4, 5, 30, -6, 3, 20, 3, -1, 1, 0, 16])
 _UNIT = 16
 _FURTHEST = 128
 _PRIOR_BITS = 5
+_PIECE = 1 << 12
 _SAMPLES = {True: 10000, False: 32000}
 Places = Array | slice
 """Rows or columns of some entries, one for each."""
@@ -155,11 +156,8 @@ class Plan:
     def encode(self, keep: Array) -> bytes:
         """keep: (rows, columns) bool."""
         i, j = _in_order(self.field.rows, self.field.columns)
-        pieces = range(0, i.size, 1 << 16)
-        chances = [
-            logistic.probabilities(self.field.features(i[p : p + (1 << 16)], j[p : p + (1 << 16)]), self.weights.values)
-            for p in pieces
-        ]
+        pieces = (slice(p, p + _PIECE) for p in range(0, i.size, _PIECE))
+        chances = [logistic.probabilities(self.field.features(i[p], j[p]), self.weights.values) for p in pieces]
         return logistic.encode([logistic.even(self.weights.bits), (keep[i, j], np.concatenate(chances))])
 
 

@@ -11,6 +11,8 @@ import traitlets as t
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from voila.request_info_handler import RequestInfoSocketHandler
 
+from .nursery import Nursery
+
 LEFT_S = 60
 """How long a kernel has had no page and nothing to do when its place is given to somebody else."""
 
@@ -32,6 +34,11 @@ class Room(AsyncMappingKernelManager):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._coming: set[str] = set()
+
+    @property
+    def nursery(self) -> Nursery | None:
+        """Where kernels are forked; None: each is a process that loads everything for itself."""
+        return getattr(self.parent, "nursery", None)
 
     @property
     def taken(self) -> int:

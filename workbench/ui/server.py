@@ -17,6 +17,7 @@ from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from ..experiment.turns import PLACES
+from .nursery import nursery_here
 from .room import Room, RoomFullError
 from .serve import LOCAL
 from .wire import Wire
@@ -106,6 +107,7 @@ class Server(Voila):
             self.tornado_settings = {"allow_remote_access": False, **self.tornado_settings}
         self.kernel_websocket_connection_class = Wire
         self.voila_configuration.multi_kernel_manager_class = Room
+        self.nursery = nursery_here(self)
 
     def setup_template_dirs(self) -> None:
         """Voila's, after ours: what is said while the app is loaded is said in our words."""
