@@ -73,15 +73,18 @@ class Adopting:
         parts = {split: self._part(split, part) for split, part in given.items()}
         scale = self._scale(parts)
         classes = self.classes or self._found_classes(parts)
-        for split, part in parts.items():
-            check_labels(self.owner, split or "all", part.labels, len(classes))
+        for name, part in parts.items():
+            check_labels(self.owner, name or "all", part.labels, len(classes))
         self._check_enough(parts, classes)
+        split = self._split(parts)
         return Dataset(
             name=self.owner,
             title=f"{self.owner.rpartition('/')[2]} (your data)",
             classes=classes,
             input_shape=tuple(next(iter(parts.values())).images.shape[1:]),
-            **self._split(parts),
+            train=split["train"],
+            validation=split["validation"],
+            test=split["test"],
             source=f"Given to the workbench in this process: {_what(data)}.",
             notes=tuple(self.notes),
             left_out=tuple(broken for part in parts.values() for broken in part.left_out),

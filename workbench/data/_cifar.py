@@ -29,8 +29,11 @@ _MOST_BYTES = 2**28
 class Origin(Protocol):
     """Files that were found, and how they become arrays. title, source, notes: what the dataset says then."""
 
-    title: str
-    notes: tuple[str, ...]
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     @property
     def source(self) -> str: ...

@@ -133,8 +133,7 @@ def assembled(found: Stored, **about: Any) -> Dataset:
     rows = {split: torch.from_numpy(found.arrays[split]) for split in SPLITS}
     batches = {split: Batch(Pixels(Held(images, rows[split])), labels[rows[split]]) for split in SPLITS}
     known = {name: tuple(value) if isinstance(value, list) else value for name, value in found.about.items()}
-    about = {"input_shape": tuple(images.shape[1:]), "content": found.digest, **about, **known}
-    made = Dataset(**about, **batches)
+    made = Dataset(**{"input_shape": tuple(images.shape[1:]), "content": found.digest, **about, **known, **batches})
     if "masks" in found.arrays:
         masks = torch.from_numpy(found.arrays["masks"])
         made = replace(made, masks={split: masks[rows[split]].bool() for split in SPLITS})

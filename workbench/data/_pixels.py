@@ -47,16 +47,18 @@ class Pixels(Tensor):
     """
 
     source: Source
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls: type[Pixels], source: Source) -> Pixels:
-        made: Pixels = Tensor._make_wrapper_subclass(cls, source.shape, dtype=torch.float32, device="cpu")
+        made: Pixels = Tensor._make_wrapper_subclass(cls, source.shape, dtype=torch.float32, device=torch.device("cpu"))
         made.source = source
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         if func in _SAME:
             return args[0]
         with torch.inference_mode(False):  # what looks like a view of this tensor must be an ordinary one, as this is
@@ -89,7 +91,7 @@ class Pixels(Tensor):
     def numpy(self, *, force: bool = False) -> Any:
         return self.plain().numpy()
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"Pixels(shape={tuple(self.shape)})"
 
     def __deepcopy__(self, memo: Any) -> Pixels:

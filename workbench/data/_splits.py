@@ -36,7 +36,7 @@ def shuffled(rows: NDArray[np.int64], salt: int = 0) -> NDArray[np.int64]:
 
 def _quotas(counts: NDArray[Any], size: int) -> NDArray[np.int64]:
     exact = counts * size
-    quotas = np.maximum(exact // counts.sum(), 1)
+    quotas: NDArray[np.int64] = np.maximum(exact // counts.sum(), 1)
     order = np.argsort(-(exact % counts.sum()), kind="stable")
     quotas[order[: max(0, size - int(quotas.sum()))]] += 1
     return quotas

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -99,7 +100,8 @@ def _ground(random: np.random.RandomState) -> NDArray[np.int16]:
     ramp = np.arange(SIZE, dtype=np.int32)
     weights = np.stack([SIZE - 1 - ramp, ramp], 1)
     ground = np.einsum("yi,ncij,xj->ncyx", weights, corners, weights, optimize=True) // (SIZE - 1) ** 2
-    return ground.astype(np.int16)
+    found: NDArray[np.int16] = ground.astype(np.int16)
+    return found
 
 
 class _Frame(NamedTuple):
@@ -125,7 +127,7 @@ def _inside(shape: NDArray[Any], frame: _Frame) -> NDArray[np.bool_]:
     """(n, 32, 32), True on a shape of about the same area for every kind. shape: (n,) indices of SHAPES."""
     u, v, r = frame
     square, wide, high = u * u + v * v, abs(u), abs(v)
-    kinds = (
+    kinds: tuple[Callable[[Any], NDArray[np.bool_]], ...] = (
         lambda k: square[k] <= r[k] * r[k] * 13 // 16,
         lambda k: np.maximum(wide[k], high[k]) <= r[k] * 13 // 16,
         lambda k: (v[k] <= r[k] * 9 // 16) & (7 * wide[k] - 4 * v[k] <= r[k] * 73 // 16),

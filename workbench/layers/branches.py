@@ -141,10 +141,11 @@ class _Sums(TorchFunctionMode):
         for name, module in self.network.named_modules():
             if isinstance(module, (nn.Conv2d, nn.Linear, *_NORMS, *_KEEPS_ZERO)):
                 self.hooks.append(module.register_forward_hook(self._noting(name)))
-        return super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
         for hook in self.hooks:
             hook.remove()
 

@@ -51,7 +51,8 @@ class CirculantLinear(nn.Module):
         x = F.pad(x.to(r.dtype) * self.signs, (0, self.vectors.in_features - self.in_features))
         spectrum = torch.fft.rfft(x.unflatten(-1, (-1, self.block)))
         products = torch.einsum("...qf,pqf->...pf", spectrum, torch.fft.rfft(r))
-        return torch.fft.irfft(products, n=self.block).flatten(-2)[..., : self.out_features]
+        y: Tensor = torch.fft.irfft(products, n=self.block)
+        return y.flatten(-2)[..., : self.out_features]
 
     def dense(self) -> Tensor:
         """The weight of the linear layer that computes the same: (out, in)."""
@@ -62,7 +63,8 @@ class CirculantLinear(nn.Module):
 
     def columns(self) -> Tensor:
         """The first column of every block: (rows of blocks, columns of blocks, block)."""
-        return self.vectors.weight.unflatten(1, (-1, self.block))
+        found: Tensor = self.vectors.weight.unflatten(1, (-1, self.block))
+        return found
 
     def macs(self) -> int:
         """Real multiply-accumulates for one input of (in,), as `forward` computes it.
@@ -86,7 +88,8 @@ class CirculantLinear(nn.Module):
         seed = spec.get("seed")
         if type(seed) not in (int, type(None)) or not 0 <= (seed or 0) < 2**64:
             raise ValueError(f"a seed in [0, 2^64) expected, got {seed!r}")
-        return cls(*sizes(spec["sizes"], 3), bias=bool(spec["bias"]), seed=seed)
+        into, out, block = sizes(spec["sizes"], 3)
+        return cls(into, out, block, bool(spec["bias"]), seed)
 
 
 def signs_of(seed: int | None, n: int) -> Tensor:
@@ -111,6 +114,6 @@ def nearest_columns(weight: Tensor, block: int) -> Tensor:
 
 def _diagonals(weight: Tensor, block: int) -> Tensor:
     """Sums along diagonals (i - j) mod block of every block: (rows, columns) -> (rows, columns of blocks, block)."""
-    blocks = weight.unflatten(1, (-1, block)).unflatten(0, (-1, block)).transpose(1, 2)
+    blocks: Tensor = weight.unflatten(1, (-1, block)).unflatten(0, (-1, block)).transpose(1, 2)
     j = torch.arange(block)
     return blocks[:, :, (j + j[:, None]) % block, j].sum(-1)

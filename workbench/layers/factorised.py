@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .plain import padding_of, sizes
+from .plain import padding_of, pair, sizes
 
 
 class FactorisedLinear(nn.Module):
@@ -20,7 +20,8 @@ class FactorisedLinear(nn.Module):
         self.second = nn.Linear(rank, out_features, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x))
+        out: Tensor = self.second(self.first(x))
+        return out
 
     def spec(self) -> dict[str, Any]:
         """Plain data for `of_spec`."""
@@ -29,7 +30,8 @@ class FactorisedLinear(nn.Module):
 
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> FactorisedLinear:
-        return cls(*sizes(spec["sizes"], 3), bias=bool(spec["bias"]))
+        into, rank, out = sizes(spec["sizes"], 3)
+        return cls(into, rank, out, bool(spec["bias"]))
 
     def product(self) -> Tensor:
         """The weight of the one layer that computes the same: (out, in)."""
@@ -47,7 +49,7 @@ class FactorisedConv2d(nn.Module):
         self.wide_first = wide_first
         wide: dict[str, Any] = {"stride": like.stride, "padding": like.padding, "dilation": like.dilation}
         wide["padding_mode"] = like.padding_mode
-        size, bias = like.kernel_size, like.bias is not None
+        size, bias = pair(like.kernel_size), like.bias is not None
         if wide_first:
             self.first = nn.Conv2d(like.in_channels, rank, size, bias=False, **wide)
             self.second = nn.Conv2d(rank, like.out_channels, 1, bias=bias)
@@ -56,7 +58,8 @@ class FactorisedConv2d(nn.Module):
             self.second = nn.Conv2d(rank, like.out_channels, size, bias=bias, **wide)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x))
+        out: Tensor = self.second(self.first(x))
+        return out
 
     def spec(self) -> dict[str, Any]:
         """Plain data for `of_spec`."""
@@ -75,9 +78,9 @@ class FactorisedConv2d(nn.Module):
     @classmethod
     def of_spec(cls, spec: Mapping[str, Any]) -> FactorisedConv2d:
         cin, rank, cout = sizes(spec["sizes"], 3)
-        kernel, stride, dilation = (sizes(spec[k], 2) for k in ("kernel", "stride", "dilation"))
+        kernel, stride, dilation = (pair(spec[k]) for k in ("kernel", "stride", "dilation"))
         padding = padding_of(spec["padding"])
-        mode = str(spec.get("padding_mode", "zeros"))
+        mode: Any = str(spec.get("padding_mode", "zeros"))
         with torch.device("meta"):
             like = nn.Conv2d(cin, cout, kernel, stride, padding, dilation, bias=bool(spec["bias"]), padding_mode=mode)
         return cls(like, rank, bool(spec["wide_first"]))

@@ -183,7 +183,7 @@ class _Walk(fx.Interpreter):
         return together
 
     def _beside(self, n: fx.Node, shape: Shape) -> Labels | None:
-        parts = list(n.args[0]) if n.args else list(n.kwargs["tensors"])  # type: ignore[arg-type, call-overload]
+        parts = list(n.args[0]) if n.args else list(n.kwargs["tensors"])  # type: ignore[arg-type]
         dim = n.args[1] if len(n.args) > 1 else n.kwargs.get("dim", n.kwargs.get("axis", 0))
         if not isinstance(dim, int) or dim % len(shape) != 1:
             return self._pin(n, "its channels are put beside others along another axis")
@@ -205,7 +205,7 @@ class _Walk(fx.Interpreter):
     def _reduced(self, n: fx.Node, shape: Shape) -> Labels | None:
         before, dims = self._shape(n), n.args[1] if len(n.args) > 1 else n.kwargs.get("dim")
         dims = (dims,) if isinstance(dims, int) else dims
-        if not isinstance(dims, tuple | list) or any(d % len(before) < 2 for d in dims):  # type: ignore[operator]
+        if not isinstance(dims, tuple | list) or any(d % len(before) < 2 for d in dims):
             return self._pin(n, f"its channels are taken together by {_name(n)}")
         return self._given(n)[0]
 
@@ -215,9 +215,11 @@ class _Walk(fx.Interpreter):
             return self.entering
         return self.held.get(n, f"what {_name(n)} gives")
 
-    def _pin(self, n: fx.Node, why: str) -> None:
+    def _pin(self, n: fx.Node, why: str) -> Labels | None:
+        """Whatever comes here stays as it is, and what comes out has no labels."""
         for labels in self._given(n):
             self.units.pin(labels, why)
+        return None
 
     def _given(self, n: fx.Node) -> list[Labels]:
         return [self.labels[node] for node in n.all_input_nodes if node in self.labels]

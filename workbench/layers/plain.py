@@ -20,6 +20,12 @@ def sizes(raw: Any, n: int) -> tuple[int, ...]:
     return found
 
 
+def pair(raw: Any) -> tuple[int, int]:
+    """Two sizes from a file; ValueError for anything else."""
+    first, second = sizes(raw, 2)
+    return first, second
+
+
 def padding_of(raw: Any) -> Any:
     """A convolution's padding from a file: two sizes, or what torch calls it; ValueError for anything else."""
     if raw in ("same", "valid"):
@@ -59,12 +65,12 @@ _USUAL = {
 def conv_of_spec(spec: Mapping[str, Any]) -> nn.Conv2d:
     """The convolution that `spec_of_conv` described; ValueError, TypeError or KeyError when it describes none."""
     given = {**_USUAL, **spec}
-    cin, cout = sizes(given["channels"], 2)
-    kernel, stride, dilation = (sizes(given[key], 2) for key in ("kernel", "stride", "dilation"))
+    cin, cout = pair(given["channels"])
+    kernel, stride, dilation = (pair(given[key]) for key in ("kernel", "stride", "dilation"))
     padding = padding_of(given["padding"])
     (groups,) = sizes([given["groups"]], 1)
-    bias, mode = bool(given["bias"]), str(given["padding_mode"])
-    return nn.Conv2d(cin, cout, kernel, stride, padding, dilation, groups, bias, padding_mode=mode)
+    mode: Any = str(given["padding_mode"])
+    return nn.Conv2d(cin, cout, kernel, stride, padding, dilation, groups, bool(given["bias"]), padding_mode=mode)
 
 
 def pointwise(cin: int, cout: int, bias: bool = False) -> nn.Conv2d:

@@ -14,6 +14,9 @@ from .plain import along, conv_of_spec, pointwise, put_weight, spec_of_conv
 class SeparableConv2d(nn.Module):
     """`depthwise`, BatchNorm and ReLU where `between`, `pointwise`, which has the bias."""
 
+    norm: nn.BatchNorm2d | None
+    relu: nn.ReLU | None
+
     def __init__(self, depthwise: nn.Conv2d, into: nn.Conv2d, between: bool) -> None:
         super().__init__()
         self.depthwise = depthwise

@@ -70,6 +70,6 @@ def _resize(module: nn.Module, side: str, size: int) -> None:
     if isinstance(module, nn.Linear):
         setattr(module, f"{side}_features", size)
         return
-    if is_depthwise(module):
+    if isinstance(module, nn.Conv2d) and is_depthwise(module):
         module.in_channels = module.groups = size
     setattr(module, f"{side}_channels", size)

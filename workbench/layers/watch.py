@@ -110,10 +110,11 @@ class _Seen(TorchFunctionMode):
         for name, module in self.network.named_modules():
             if not isinstance(module, torch.jit.ScriptModule):
                 self.handles += self._hooks(name, module)
-        return super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
 
     def __exit__(self, *failure: Any) -> None:
-        super().__exit__(*failure)
+        super().__exit__(*failure)  # type: ignore[no-untyped-call]
         for handle in self.handles:
             handle.remove()
 
