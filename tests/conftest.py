@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there: what tests compute is small
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process that a test starts compiles all modules again
+gc.set_threshold(20_000, 20, 20)  # a page is thousands of objects, and all of them live
 
 import plotly.graph_objects as go
 import pytest
@@ -40,10 +43,32 @@ def pytest_collection_modifyitems(items) -> None:
     items.sort(key=lambda item: order.index(item.path))
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory, monkeypatch):
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory):
     """No test reads or writes the store of the person who runs it."""
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def _one_page():
+    import ui_fakes
+
+    made = ui_fakes.app()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def used(_one_page):
+    """A page on which others have tried things, as it begins: to make a new one takes longer than most tests."""
+    from workbench.core.recipe import Recipe
+    from workbench.ui.choices import default_step
+
+    _one_page.state.choose(Recipe("lenet5", "digits", (default_step("prune.magnitude_iter"),)))
+    _one_page.state.error = ""
+    return _one_page
 
 
 @pytest.fixture(autouse=True)

@@ -64,11 +64,11 @@ def test_opening_asks_for_the_measurement_the_baseline_and_the_curve(app):
 
 
 @pytest.mark.parametrize("method", methods())
-def test_every_method_gets_its_controls(app, method):
-    app.state.choose(Recipe("lenet5", "digits", (default_step(method),)))
-    assert app.state.problem == ""
+def test_every_method_gets_its_controls(used, method):
+    used.state.choose(Recipe("lenet5", "digits", (default_step(method),)))
+    assert used.state.problem == ""
     wanted = {name.replace("_", " ") for name in knobs_of(methods()[method])}
-    assert {re.sub(r" \(.*\)", "", name) for name in sliders(app)} == wanted
+    assert {re.sub(r" \(.*\)", "", name) for name in sliders(used)} == wanted
 
 
 def test_a_slider_sets_the_knob_and_asks_for_an_estimate(app):
@@ -153,21 +153,21 @@ def test_a_network_on_which_a_step_is_off_is_said_once(app):
 
 @pytest.mark.parametrize("label", ["1. Data", "2. Network", "3. Method", "Layer"])
 @pytest.mark.parametrize("value", ["../../etc/passwd", "<script>", "__import__('os')"])
-def test_a_name_that_is_not_on_offer_is_refused(app, label, value):
-    before = app.state.recipe
-    menu = picker(app, label)
+def test_a_name_that_is_not_on_offer_is_refused(used, label, value):
+    before = used.state.recipe
+    menu = picker(used, label)
     menu.set_state({"value": value})
-    assert app.state.error.count(".") >= 1 and app.state.recipe == before
+    assert used.state.error.count(".") >= 1 and used.state.recipe == before
     assert menu.value != value
 
 
 @pytest.mark.parametrize("value", [None, 3, ["a"], {"a": 1}])
-def test_a_message_of_the_wrong_kind_is_refused(app, value):
-    before = app.state.recipe
-    picker(app, "3. Method").set_state({"value": value})
-    inside(app.widget, Toggle)[0].set_state({"index": value})
-    sliders(app)["pruning ratio"].set_state({"value": value if value != 3 else "three"})
-    assert app.state.recipe == before and "nothing was changed" in app.state.error
+def test_a_message_of_the_wrong_kind_is_refused(used, value):
+    before = used.state.recipe
+    picker(used, "3. Method").set_state({"value": value})
+    inside(used.widget, Toggle)[0].set_state({"index": value})
+    sliders(used)["pruning ratio"].set_state({"value": value if value != 3 else "three"})
+    assert used.state.recipe == before and "nothing was changed" in used.state.error
 
 
 @pytest.mark.parametrize(
@@ -176,12 +176,12 @@ def test_a_message_of_the_wrong_kind_is_refused(app, value):
                 {"kind": "click", "trace": True, "point": [0, 1, 2]}, {"kind": "click", "trace": 5, "point": [0, 0]},
                 {"kind": "want"}, {"kind": "eval", "code": "1/0"}],
 )  # fmt: skip
-def test_a_click_on_nothing_does_nothing(app, content):
-    before = app.state.recipe
-    for widget in inside(app.widget):
+def test_a_click_on_nothing_does_nothing(used, content):
+    before = used.state.recipe
+    for widget in inside(used.widget):
         if hasattr(widget, "_hear"):
             widget._hear(widget, content, [])
-    assert app.state.recipe == before and app.state.error == ""
+    assert used.state.recipe == before and used.state.error == ""
 
 
 def test_a_click_on_a_point_sets_the_knobs_that_made_it(app):
@@ -220,13 +220,13 @@ def test_a_hidden_view_draws_nothing_until_it_is_looked_at(app):
 
 
 @pytest.mark.parametrize("method", ["combo.deep_compression", "kd.hinton"])
-def test_a_scan_that_makes_no_sense_is_off_and_says_why(app, method):
-    assert not button(app, "Measure sensitivity").disabled
-    app.state.pick_method(method)
-    assert button(app, "Measure sensitivity").disabled
-    assert f"{method} " in text_of(app)
-    app.state.pick_method("prune.l1_filter")
-    assert not button(app, "Measure sensitivity").disabled
+def test_a_scan_that_makes_no_sense_is_off_and_says_why(used, method):
+    assert not button(used, "Measure sensitivity").disabled
+    used.state.pick_method(method)
+    assert button(used, "Measure sensitivity").disabled
+    assert f"{method} " in text_of(used)
+    used.state.pick_method("prune.l1_filter")
+    assert not button(used, "Measure sensitivity").disabled
 
 
 def test_progress_and_cancel(app):

@@ -315,13 +315,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_link_is_one_sentence_and_changes_nothing(app, name):
+def test_a_hostile_link_is_one_sentence_and_changes_nothing(used, name):
     query, words = HOSTILE[name]
-    before, asked = of_state(app.state), len(app.live.asked)
-    app.open(query)
-    assert of_state(app.state) == before and len(app.live.asked) == asked
-    assert words in app.state.error and app.state.error.endswith(".") and "\n" not in app.state.error
-    assert len(app.state.error) < 600 and app.state.details == ""
+    before, asked = of_state(used.state), len(used.live.asked)
+    used.open(query)
+    assert of_state(used.state) == before and len(used.live.asked) == asked
+    assert words in used.state.error and used.state.error.endswith(".") and "\n" not in used.state.error
+    assert len(used.state.error) < 600 and used.state.details == ""
 
 
 @settings(max_examples=200, deadline=None)
@@ -473,9 +473,9 @@ def test_a_teacher_makes_a_lesson_link_that_a_page_honours(app):
             {"kind": "tick", "name": ["dataset"]}, {"kind": "tick", "name": "dataset", "column": "all", "on": True},
             {"kind": "tick", "name": "dataset", "column": "locked", "on": "yes"}],
 )  # fmt: skip
-def test_odd_ticks_do_nothing(app, odd):
-    inside(app.widget, LessonTicks)[0]._hear(None, odd, None)
-    assert copier(app, "Copy lesson link").text == "" and app.state.error == ""
+def test_odd_ticks_do_nothing(used, odd):
+    inside(used.widget, LessonTicks)[0]._hear(None, odd, None)
+    assert copier(used, "Copy lesson link").text == "" and used.state.error == ""
 
 
 # The history of runs
