@@ -10,7 +10,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is there: what tests compute is small
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process that a test starts compiles all modules again
-gc.set_threshold(20_000, 20, 20)  # a page is thousands of objects, and all of them live
 
 import plotly.graph_objects as go
 import pytest
@@ -19,6 +18,7 @@ from torch import nn
 
 from workbench.figures import theme
 
+gc.set_threshold(20_000, 20, 20)  # a page is thousands of objects, and all of them live
 HEAVY = ("test_notebooks.py", "test_hardening.py", "test_networks.py", "test_sweep.py", "test_drop_in.py")
 """What takes longest, in this order: begun first, so that no process is left alone with it at the end."""
 

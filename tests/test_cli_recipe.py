@@ -13,6 +13,7 @@ from workbench.core.progress import Progress
 from workbench.core.recipe import Recipe, to_json
 from workbench.experiment.pipeline import canonical
 from workbench.experiment.search.space import loosened
+from workbench.experiment.sweep import Here
 from workbench.export import recipe_text
 from workbench.methods import methods, parse_step
 
@@ -59,8 +60,9 @@ def test_values_chosen_from_the_sensitivity_of_a_recipe_keep_its_other_steps(fil
     assert made["step"].startswith("prune.magnitude_iter") and made["allocation"]["choices"]
 
 
-def test_a_sweep_turns_one_step_of_a_recipe(files, said):
-    turn = ("--axis", "pruning_ratio=0.5,0.7", "--workers", 1)
+def test_a_sweep_turns_one_step_of_a_recipe(files, said, monkeypatch):
+    monkeypatch.setattr("workbench.commands.Processes", lambda *_: Here())
+    turn = ("--axis", "pruning_ratio=0.5,0.7")
     document = said("sweep", "--recipe", files / "two.yaml", "--method", "prune.magnitude_iter", *turn)
     recipes = [point["recipe"] for point in document["points"]]
     assert [r["steps"][0]["knobs"]["pruning_ratio"] for r in recipes] == [0.5, 0.7]

@@ -154,16 +154,16 @@ def test_many_threads_hand_in_at_once(tmp_path):
         except Exception as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=student, args=(i,)) for i in range(6)]
+    threads = [threading.Thread(target=student, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failed == []
     entries, leaders = board.entries(), board.standing()
-    assert sorted(e.number for e in entries) == list(range(1, 13)) and len({e.name for e in entries}) == 6
+    assert sorted(e.number for e in entries) == list(range(1, 9)) and len({e.name for e in entries}) == 4
     least = min(len(f) for f, e in zip(files, entries, strict=False))
-    assert len(leaders) == 6 and all(e.file_bytes == least for e in leaders)
+    assert len(leaders) == 4 and all(e.file_bytes == least for e in leaders)
     assert [e.number for e in leaders] == sorted(e.number for e in leaders)  # ties by time
 
 
@@ -174,6 +174,7 @@ def _process(path: str, i: int, data: bytes) -> None:
         board.submit(f"Process {i}", data)
 
 
+@pytest.mark.slow
 def test_many_processes_hand_in_at_once(tmp_path):
     path, data = str(tmp_path / "board.sqlite"), file_of(SMALL)
     crew = [multiprocessing.get_context("spawn").Process(target=_process, args=(path, i, data)) for i in range(2)]

@@ -53,6 +53,7 @@ class Toy(LayerMethod):
 
 ASKED = """
 from workbench import docs
+from workbench.cli import main
 from workbench.core.knob import knobs_of
 from workbench.experiment.sweep import axis
 from workbench.methods import methods
@@ -61,6 +62,11 @@ made = [make(n, k) for n, k in knobs_of(methods()["quant.toy"]).items()]
 print([type(widget).__name__ + ":" + str(widget.value) for widget in made])
 print(axis("quant.toy", 3))
 print([row for row in docs.methods_table().splitlines() if "toy" in row.lower()])
+step = "quant.toy:levels=7,warm=true,mood=wild"
+print("AND")
+main(["compress", "--network", "lenet5_1998", "--dataset", "digits", "--step", step, "--json"])
+print("AND")
+main(["methods", "--json"])
 """
 
 
@@ -82,18 +88,23 @@ def python(root: Path, *words: str) -> str:
     return done.stdout
 
 
-def test_command_line(elsewhere):
-    step = "quant.toy:levels=7,warm=true,mood=wild"
-    words = ("compress", "--network", "lenet5_1998", "--dataset", "digits", "--step", step, "--json")
-    document = json.loads(python(elsewhere, "-m", "workbench", *words))
+@pytest.fixture(scope="module")
+def answers(elsewhere) -> list[str]:
+    """What a Python with the new file says to all that is asked."""
+    return python(elsewhere, "-c", ASKED).split("AND\n")
+
+
+def test_command_line(answers):
+    _, compressed, methods = answers
+    document = json.loads(compressed)
     assert document["recipe"]["steps"][0]["knobs"] == {"levels": 7, "warm": True, "mood": "wild"}
     assert document["file_bytes"] < document["dense_bytes"] / 8
-    listed = {m["id"]: m for m in json.loads(python(elsewhere, "-m", "workbench", "methods", "--json"))}
+    listed = {m["id"]: m for m in json.loads(methods)}
     assert listed["quant.toy"]["knobs"]["levels"]["range"] == "an integer in [2, 200]"
 
 
-def test_controls_docs_row_and_sweep_axis(elsewhere):
-    controls, axis, rows = python(elsewhere, "-c", ASKED).splitlines()
+def test_controls_docs_row_and_sweep_axis(answers):
+    controls, axis, rows = answers[0].splitlines()
     assert controls == "['WholeSlider:16', 'Tick:False', 'Menu:calm']"
     assert axis == "('levels', [2, 101, 200])"
     row = "| `quant.toy` | **Toy rounding** (quantization and sharing). Nobody 2026, a method for tests | `levels` |"

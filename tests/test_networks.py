@@ -125,14 +125,14 @@ def _as_good_as_they_say(name: str, dataset: str, *splits: str) -> None:
         assert again.loss == pytest.approx(record.loss, rel=1e-4)
 
 
-LONG = ("densenet_small", "shapes", "test")
-"""Its other split is looked at always."""
+LONG = {("densenet_small", "shapes"): ("validation", "test"), ("resnet20", "shapes"): ("validation",)}
+"""Splits that are looked at with -m slow only."""
 
 
 @pytest.mark.parametrize(
     ("name", "dataset", "split"),
     [
-        pytest.param(*each, split, marks=pytest.mark.slow if (*each, split) == LONG else ())
+        pytest.param(*each, split, marks=pytest.mark.slow if split in LONG.get(each, ()) else ())
         for each in EMBEDDED
         for split in ("validation", "test")
     ],

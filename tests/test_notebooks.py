@@ -13,6 +13,8 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
+QUICK = ("app", "1_what_is_redundant", "3_bits_and_codebooks")
+"""The others are run with -m slow."""
 CHECKED = re.compile(r'^check\("(\w+)", (\w+)(?:, (\w+))?\)', re.MULTILINE)
 PLAYED = """
 import ipywidgets.widgets.widget as _all
@@ -55,7 +57,10 @@ def played(path: Path) -> list[str]:
     return cells
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path.stem in QUICK else pytest.mark.slow, id=path.stem) for path in NOTEBOOKS],
+)
 def test_it_runs(path, monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
     notebook = nbformat.read(path, as_version=4)

@@ -277,6 +277,7 @@ def children() -> list[psutil.Process]:
     return [p for p in psutil.Process().children(recursive=True) if "sweep.process" in " ".join(p.cmdline())]
 
 
+@pytest.mark.slow
 def test_two_workers_one_of_them_killed_find_what_one_process_finds(store, tmp_path):
     """One of the points trains. Nothing of the killed worker is lost but the point that it was at."""
     asked = [*ratios(0.5, 0.7, 0.9), *ratios(0.7, step=f"{PRUNE}:epochs=1")]
@@ -294,6 +295,7 @@ def test_two_workers_one_of_them_killed_find_what_one_process_finds(store, tmp_p
     assert found.points[0].run.notes == (*here.points[0].run.notes, point.SLOWER)
 
 
+@pytest.mark.slow
 def test_a_point_that_kills_its_worker_twice_fails_and_closing_leaves_no_process(store):
     stuck = ratios(0.5, 0.6, step=f"{PRUNE}:epochs=50")
     stream = sweep(stuck, on=Processes(1, threads=1), store=store)
@@ -320,6 +322,14 @@ def test_workers_that_cannot_start_are_one_sentence(store, monkeypatch):
 
 SWEEP = ["sweep", "--network", NETWORK, "--dataset", DATA, "--method", PRUNE]
 END = ["--workers", "2", "--threads", "1", "--json"]
+HEARS = """
+import signal, sys
+from workbench.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
+"""Whatever starts these tests in the background of a script makes all that they start deaf to Ctrl-C."""
 
 
 def points(count):
@@ -330,7 +340,7 @@ def points(count):
 def begun(home, count):
     """A sweep of so many points as a command of its own, in the middle of its work; and its worker processes."""
     environment = {**os.environ, "WORKBENCH_HOME": str(home)}
-    command = [sys.executable, "-m", "workbench", *SWEEP, *points(count)]
+    command = [sys.executable, "-c", HEARS, *SWEEP, *points(count)]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -351,6 +361,7 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path, monkeypat
     kept = rows(Store(tmp_path / "runs.sqlite"))
     assert 2 <= len(kept) < 20
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr("workbench.commands.Processes", lambda *_: Here())
     assert main([*SWEEP, *points(20)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["known"], document["computed"], document["failed"]) == (len(kept), 20 - len(kept), 0)

@@ -130,6 +130,7 @@ train_network("lenet_300_100", "digits", settings=settings, checkpoint=Path(sys.
 """
 
 
+@pytest.mark.slow
 def test_killed_by_the_system_it_resumes_to_the_same_result(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True)
