@@ -52,7 +52,9 @@ def test_what_went_wrong_is_not_covered(browser, tmp_path):
     book["cells"][0]["source"] = "raise ValueError('a secret')"
     Path(tmp_path / "app.ipynb").write_text(json.dumps(book))
     with Server(str(tmp_path), book=tmp_path / "app.ipynb") as server:
-        page = opening(browser, server.url)
+        page = browser.new_context().new_page()
+        page.set_default_timeout(90_000)
+        page.goto(server.url, wait_until="commit", timeout=120_000)
         page.get_by_text("There was an error").wait_for()
         page.locator(".wb-opening").wait_for(state="detached")
         assert "a secret" not in page.locator("body").inner_text()

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from ..data import datasets
+from ..figures.theme import empty
 from ..methods import methods
 from ..networks import networks
 
@@ -31,7 +32,6 @@ LOADED = (
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "numpy.random",
-    "plotly.graph_objs.layout",
     "voila.utils",
     f"{__package__}.app",
 )
@@ -43,11 +43,15 @@ ARG_START = 48 - 3
 
 
 def load() -> None:
-    """Import what a page will; no tensor is touched, since the threads that would start are lost in a fork."""
+    """Import what a page will, and draw one figure, which makes plotly read its tables.
+
+    No tensor is touched, since the threads that would start are lost in a fork.
+    """
     for name in LOADED:
         import_module(name)
     for registered in (datasets, methods, networks):
         registered()
+    empty("", "")
 
 
 def tend(wire: socket.socket) -> int | None:
