@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from visiting import CHROMIUM, FLAGS, Server
+from visiting import CHROMIUM, FLAGS, Server, Visit
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that fails says how the pages are that are open."""
+    report = yield
+    if report.failed and item.get_closest_marker("browser"):
+        for visit in Visit.all:
+            if not visit.page.is_closed():
+                report.sections.append(("an open page", visit.condition()))
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +41,7 @@ def _served(tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
+    """One for each file: while it is there, an event loop runs, and tests of other files begin their own."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

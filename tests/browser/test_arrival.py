@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SLOW = """() => {
   const usual = URL.createObjectURL;
@@ -46,11 +46,11 @@ DEAF = """() => {
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url, scripts=(SLOW, DEAF))
+def visit(shared, browser):
+    made = Visit(browser, shared.url, scripts=(SLOW, DEAF))
     made.page.set_default_timeout(90_000)
     yield made
-    made.context.close()
+    made.close()
 
 
 def test_what_was_said_too_early_is_said_again(visit):

@@ -7,17 +7,17 @@ import re
 import pytest
 from visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(500)]
 PATIENCE_MS = 120_000
 
 
 @pytest.fixture
-def visit(server, browser):
-    made = Visit(browser, server.url + "?lang=zh")
+def visit(shared, browser):
+    made = Visit(browser, shared.url + "?lang=zh")
     made.page.set_default_timeout(PATIENCE_MS)
     made.page.locator(".wb-status", has_text="就绪").wait_for()
     yield made
-    made.context.close()
+    made.close()
 
 
 def english_headings(page) -> list[str]:
@@ -63,8 +63,8 @@ def test_a_page_in_chinese_is_used_and_goes_on_in_english(visit):
     assert visit.errors == []
 
 
-def test_a_language_that_there_is_not_is_said_in_english(server, browser):
-    made = Visit(browser, server.url + "?lang=xx")
+def test_a_language_that_there_is_not_is_said_in_english(shared, browser):
+    made = Visit(browser, shared.url + "?lang=xx")
     made.page.locator(".wb-status", has_text="Ready:").wait_for(timeout=PATIENCE_MS)
     made.expect(made.page.locator(".wb-error")).to_contain_text("There is no language 'xx' here; there are en, zh")
-    made.context.close()
+    made.close()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 from visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
 def visit(shared, browser):
-    made = Visit(browser, shared.url)
-    made.page.set_default_timeout(90_000)
-    made.page.locator(".wb-tile.wb-measured").first.wait_for(timeout=120_000)
+    made = Visit(browser, shared.url).measured(90_000)
     made.pick("2. Network", "lenet5_1998")
     made.page.locator(".wb-help", has_text="61,706 parameters").wait_for()
     yield made

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from visiting import Server, Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_MS = 90_000
 
 
@@ -93,7 +93,6 @@ def test_python_that_is_silent_for_a_while_is_waited_for(server, browser):
     visit.context.close()
 
 
-@pytest.mark.slow
 def test_a_server_that_is_stopped_is_said_and_the_page_comes_back_with_it(browser, tmp_path):
     with Server(str(tmp_path)) as server:
         visit = opened(browser, server.url)

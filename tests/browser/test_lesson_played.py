@@ -38,10 +38,7 @@ LESSON = Link(
 
 @pytest.fixture(scope="module")
 def visit(shared, browser):
-    made = Visit(browser, shared.url + encoded(LESSON))
-    made.page.set_default_timeout(PATIENCE_MS)
-    made.page.locator(".wb-tile.wb-measured").first.wait_for()
-    made.ready()
+    made = Visit(browser, shared.url + encoded(LESSON)).measured(PATIENCE_MS)
     yield made
     made.close()
 
@@ -132,8 +129,7 @@ def test_dragging_with_the_mouse_does_the_same(visit):
     visit.page.mouse.move(middle[0] - 30, middle[1], steps=8)
     visit.page.mouse.up()
     visit.page.wait_for_function("() => document.querySelector('.wb-number input').value !== '0.6'")
-    visit.ready()
-    visit.page.locator(".wb-tile.wb-measured").first.wait_for()
+    visit.measured()
     assert float(visit.readout("pruning ratio")) < 0.6 and shown_bytes(visit) > before
 
 
@@ -193,7 +189,7 @@ def test_reloading_the_page_keeps_choice_and_lesson(visit):
     page = visit.page
     page.wait_for_timeout(1500)  # until the address says what was chosen last
     page.reload(timeout=PATIENCE_MS)
-    page.locator(".wb-tile.wb-measured").first.wait_for()
+    visit.measured()
     ratio_is(visit, "0.6")
     assert inert(page.get_by_label("2. Network"))
     assert visit.errors == [] and page.locator(".wb-error").is_hidden()

@@ -11,18 +11,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PATIENCE_MS = 90_000
 
 
-def visited(browser, url: str) -> Visit:
-    made = Visit(browser, url)
-    made.page.set_default_timeout(PATIENCE_MS)
-    made.page.locator(".wb-tile.wb-measured").first.wait_for(timeout=2 * PATIENCE_MS)
-    return made
-
-
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = visited(browser, server.url)
+def visit(shared, browser):
+    made = Visit(browser, shared.url).measured(PATIENCE_MS)
     yield made
-    made.context.close()
+    made.close()
 
 
 def stands_at(visit, name: str, value: str) -> None:
@@ -75,15 +68,16 @@ def test_the_link_in_the_address_bar_restores_the_page(visit, browser):
     page = visit.page
     page.wait_for_function("() => new URL(location.href).searchParams.has('s')", timeout=PATIENCE_MS)
     page.wait_for_timeout(2000)
-    again = visited(browser, page.url)
+    again = Visit(browser, page.url).measured(PATIENCE_MS)
     stands_at(again, "pruning ratio", "0.8")
     again.page.locator(".wb-tile .wb-against", has_text="the pinned run").first.wait_for()
     assert again.page.locator(".wb-runs").is_visible(), "the same view"
     assert again.page.get_by_role("button", name="Undo", exact=True).is_disabled(), "nothing was done yet"
     assert again.errors == []
-    again.context.close()
+    again.close()
 
 
+@pytest.mark.slow
 def test_what_was_wished_for_comes_back_too(visit, browser):
     page = visit.page
     visit.look("Say the budget")
@@ -92,19 +86,21 @@ def test_what_was_wished_for_comes_back_too(visit, browser):
     visit.look("Ask for advice")
     page.get_by_label("What is it for?").select_option(label="a faster network")
     page.wait_for_timeout(2000)
-    again = visited(browser, page.url)
+    again = Visit(browser, page.url).measured(PATIENCE_MS)
     visit.expect(again.page.get_by_label("What is it for?")).to_have_value("a faster network")
     again.look("Say the budget")
     visit.expect(again.page.get_by_label("Size of the file, at most (kB)")).to_have_value("30")
     assert again.errors == []
-    again.context.close()
+    again.close()
     page.get_by_role("button", name="Undo", exact=True).click()
     visit.expect(page.get_by_label("What is it for?")).to_have_value("a smaller file")
     visit.look("History")
 
 
+@pytest.mark.slow
 def test_a_lesson_link_makes_a_page_whose_controls_are_off(visit, browser):
     page = visit.page
+    visit.type("pruning ratio", 0.8)
     page.get_by_role("button", name="Make a lesson link").click()
     page.get_by_label("Off: Data").check()
     page.get_by_label("Off: Knob “pruning ratio”").check()
@@ -118,7 +114,7 @@ def test_a_lesson_link_makes_a_page_whose_controls_are_off(visit, browser):
     link = page.locator(".wb-lesson pre").inner_text()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?s=[\w-]+", link)
 
-    student = visited(browser, link)
+    student = Visit(browser, link).measured(PATIENCE_MS)
     slider = student.slider("pruning ratio")
     assert slider.evaluate("(handle) => Boolean(handle.closest('[inert]'))")
     before = slider.get_attribute("aria-valuetext")
@@ -132,15 +128,16 @@ def test_a_lesson_link_makes_a_page_whose_controls_are_off(visit, browser):
     assert student.page.get_by_role("button", name="Add step").is_hidden()
     assert student.page.get_by_role("button", name="Make a lesson link").is_hidden()
     assert student.errors == []
-    student.context.close()
+    student.close()
 
 
-def test_a_damaged_link_is_one_sentence_and_the_usual_page(server, browser):
-    other = visited(browser, server.url + "?s=AAAA")
+@pytest.mark.slow
+def test_a_damaged_link_is_one_sentence_and_the_usual_page(shared, browser):
+    other = Visit(browser, shared.url + "?s=AAAA").measured(PATIENCE_MS)
     other.page.locator(".wb-error", has_text="This link is damaged or was cut short").wait_for()
     stands_at(other, "pruning ratio", "0.5")
     assert other.errors == []
-    other.context.close()
+    other.close()
 
 
 @pytest.mark.parametrize("width", [1280, 800])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
 TIME_TO_STOP = """() => {
   window.stopped = new Promise((done) => addEventListener('click', (event) => {
@@ -19,14 +19,14 @@ TIME_TO_STOP = """() => {
 
 
 @pytest.fixture(scope="module")
-def visit(server, browser):
-    made = Visit(browser, server.url)
+def visit(shared, browser):
+    made = Visit(browser, shared.url)
     made.page.locator(".wb-chart[data-drawn]").first.wait_for(timeout=90_000)
     made.page.locator(".wb-status", has_text="Ready:").wait_for(timeout=90_000)
     made.look("Train a network")
     made.page.get_by_role("button", name="Train from scratch").wait_for()
     yield made
-    made.context.close()
+    made.close()
 
 
 def curve(visit):

@@ -9,8 +9,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
@@ -75,24 +77,43 @@ class Server:
         self.log.close()
 
 
-def leave(page) -> None:
-    """Close a page and end its kernel, which the server would keep for some minutes."""
-    kernel = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId")
-    page.context.close()
+KERNEL = "() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId"
+SAID = """() => [...document.querySelectorAll('.wb-opening, .wb-status, .wb-error, .wb-banner, .wb-tile')]
+  .map((part) => `${part.className}${part.checkVisibility() ? '' : ' (not seen)'}: ${part.textContent.trim()}`)"""
+
+
+def processes_of(kernel: str) -> list[psutil.Process]:
+    """Those that are listed with this kernel's name, of all that was started here."""
+    found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if kernel in " ".join(process.cmdline()):
-                process.kill()
+                found.append(process)
+    return found
+
+
+def leave(page) -> None:
+    """Close a page and end its kernel, which the server would keep for some minutes."""
+    kernel = page.evaluate(KERNEL)
+    page.context.close()
+    for process in processes_of(kernel):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 class Visit:
     """A page that counts what goes over its websockets and keeps what goes wrong."""
 
+    all: ClassVar[list[Visit]] = []
+    """Every visit of this run, closed ones too."""
+
     def __init__(self, browser, url: str, width: int = 1280, scripts=()) -> None:
         """scripts: functions that the page runs before anything else."""
         self.context = browser.new_context(viewport={"width": width, "height": 1000}, accept_downloads=True)
         self.page = self.context.new_page()
-        self.bytes, self.errors, self.requests = 0, [], []
+        self.bytes, self.errors, self.requests, self.console = 0, [], [], []
+        self.all.append(self)
+        self.page.on("console", lambda said: self.console.append(f"{said.type}: {said.text[:300]}"))
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -107,16 +128,44 @@ class Visit:
     def _count(self, payload) -> None:
         self.bytes += len(payload)
 
-    def measured(self, patience_ms: int) -> Visit:
-        """Itself, on a slow machine too, once a number is measured and nothing is left to do."""
-        self.page.set_default_timeout(patience_ms)
-        self.page.locator(".wb-tile.wb-measured").first.wait_for()
+    def measured(self, patience_ms: int | None = None) -> Visit:
+        """Itself once a number is measured and nothing is left to do; patience_ms is for all that comes after too."""
+        if patience_ms:
+            self.page.set_default_timeout(patience_ms)
+        with self.in_vain("No number was measured"):
+            self.page.locator(".wb-tile.wb-measured").first.wait_for()
         self.ready()
         return self
 
     def ready(self) -> None:
         """Wait until nothing is being done."""
-        self.page.locator(".wb-status", has_text="Ready:").wait_for()
+        with self.in_vain("The page did not become ready"):
+            self.page.locator(".wb-status", has_text="Ready:").wait_for()
+
+    @contextmanager
+    def in_vain(self, what: str) -> Iterator[None]:
+        """A wait that ends in vain says how the page is."""
+        from playwright.sync_api import TimeoutError as TooLong
+
+        try:
+            yield
+        except TooLong as error:
+            raise AssertionError(f"{what}.\n{self.condition()}") from error
+
+    def condition(self) -> str:
+        """What the page says, what was thrown in it, and how its kernel is."""
+        lines = [self.page.url[:200]]
+        try:
+            lines += self.page.evaluate(SAID)
+            kernel = processes_of(self.page.evaluate(KERNEL))
+        except Exception as error:  # whatever state the page is in, what is known of it is worth more
+            return "\n".join([*lines, f"The page cannot be asked: {error}", *self.errors, *self.console[-10:]])
+        for process in kernel:
+            with suppress(psutil.NoSuchProcess):
+                used = sum(process.cpu_times()[:2])
+                lines.append(f"kernel {process.pid}: {process.status()}, {used:.1f} s of processor time")
+        lines += [] if kernel else ["There is no process of its kernel."]
+        return "\n".join([*lines, f"The machine's load: {os.getloadavg()}", *self.errors, *self.console[-10:]])
 
     def expect(self, what):
         """An assertion that waits: the page may be drawn a moment after everything is done."""
