@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from workbench.core.comparison import Bound
+from workbench.core.compressed import layers_of
 from workbench.core.errors import WorkbenchError
 from workbench.core.recipe import Recipe
 from workbench.core.records import Run
@@ -40,7 +41,7 @@ from workbench.train.settings import recovery_settings
 
 FILTERS = ("pruning_ratio", (0.1, 0.25, 0.52, 0.66, 0.76))
 WEIGHTS = ("pruning_ratio", (0.5, 0.78, 0.9, 0.96, 0.98))
-CURVES = {
+CURVES = {  # the last layer, of ten units, has nothing to spare: at an eighth of its rank it tells two classes apart
     "prune.magnitude_iter": WEIGHTS,
     "prune.granularity_masks:scope=global": WEIGHTS,
     "prune.l1_filter": FILTERS,
@@ -56,7 +57,7 @@ CURVES = {
     "quant.twn": ("threshold", (0.5, 0.7, 0.9, 1.1)),
     "quant.bwn": ("per_filter", (True, False)),
     "struct.circulant": ("exponent", (1, 2, 3, 4)),
-    "lowrank.tsvd": ("rank_share", (0.5, 0.25, 0.12, 0.045)),
+    "lowrank.tsvd/{last}:rank_share=1": ("rank_share", (0.5, 0.25, 0.12, 0.045)),
     "lowrank.tucker2": ("rank_share", (0.6, 0.4, 0.26, 0.13)),
     "lowrank.cp": ("rank_share", (0.5, 0.24, 0.12, 0.04)),
     "compact.mobilenet_v1": ("width", (1.0, 0.8, 0.6, 0.45)),
@@ -71,7 +72,7 @@ TRAINED = (  # at 8x on ResNet-20, the most telling first; then at 16x, then at 
     "prune.taylor2019:pruning_ratio=0.65",
     "quant.dorefa:activation_bits=8,bits=4,epochs=2",
     "prune.fpgm:pruning_ratio=0.62",
-    "lowrank.tsvd:rank_share=0.115",
+    "lowrank.tsvd:rank_share=0.115/{last}:rank_share=1",
     "combo.deep_compression:epochs=0,conv_ratio=0.6",
     "prune.granularity_masks:scope=global,pruning_ratio=0.871",
     "quant.int8_linear:bits=4",
@@ -89,7 +90,7 @@ TRAINED = (  # at 8x on ResNet-20, the most telling first; then at 16x, then at 
     "quant.kmeans_share:bits=2",
     "prune.taylor2019:pruning_ratio=0.745",
     "prune.fpgm:pruning_ratio=0.74",
-    "lowrank.tsvd:rank_share=0.05",
+    "lowrank.tsvd:rank_share=0.05/{last}:rank_share=1",
     "combo.deep_compression:epochs=0,conv_ratio=0.9",
     "prune.granularity_masks:scope=global,pruning_ratio=0.948",
     "quant.int8_linear:bits=2",
@@ -103,7 +104,7 @@ TRAINED = (  # at 8x on ResNet-20, the most telling first; then at 16x, then at 
     "prune.taylor2019:pruning_ratio=0.52",
     "prune.fpgm:pruning_ratio=0.47",
     "prune.granularity_masks:scope=global,pruning_ratio=0.722",
-    "lowrank.tsvd:rank_share=0.25",
+    "lowrank.tsvd:rank_share=0.25/{last}:rank_share=1",
     "lowrank.cp:rank_share=0.27",
     "prune.hrank:pruning_ratio=0.47",
     "prune.apoz:pruning_ratio=0.47",
@@ -114,16 +115,16 @@ AFTER = {"batchnorm": ("recover.batchnorm",), "finetune": ("recover.finetune:epo
 SPLIT, PASSES = "validation", 40
 
 
-def recipes(network: str, dataset: str, recovery: str) -> Iterator[Recipe]:
+def recipes(subject: Subject, recovery: str) -> Iterator[Recipe]:
     """Every point, in the order in which they are measured."""
-    plain = Recipe(network, dataset)
+    plain, last = Recipe(subject.name, subject.dataset.name), layers_of(subject.network)[-1].name
     yield plain
     if recovery == "finetune":
         for text in TRAINED:
-            yield plain.with_steps(*map(parse_step, (text, *trained_after(text))))
+            yield plain.with_steps(*map(parse_step, (text.format(last=last), *trained_after(text))))
         return
     for text, (knob, values) in CURVES.items():
-        steps = map(parse_step, (text, *AFTER.get(recovery, ())))
+        steps = map(parse_step, (text.format(last=last), *AFTER.get(recovery, ())))
         yield from along(plain.with_steps(*steps), 0, knob, list(values))
 
 
@@ -151,7 +152,7 @@ def measured(asked: argparse.Namespace, subject: Subject) -> tuple[list[Run], di
     store, found, refused = Store(), list[Run](), dict[str, str]()
     there = store.runs(asked.network, asked.dataset, SPLIT, subject.fingerprint)
     by_key = {canonical(run.recipe).key: run for run in there}  # knobs may have been added since
-    for recipe in map(canonical, recipes(asked.network, asked.dataset, asked.recovery)):
+    for recipe in map(canonical, recipes(subject, asked.recovery)):
         if asked.only and not any(part in step.method for part in asked.only for step in recipe.steps):
             continue
         known = by_key.get(recipe.key)
