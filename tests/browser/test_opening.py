@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from visiting import Server
+from visiting import KERNEL, Server, leave, processes_of
 
 from workbench.ui.serve import one_cell
 
@@ -23,9 +23,9 @@ def opening(browser, url: str, **options):
     return page
 
 
-@pytest.mark.parametrize("scheme", PAPER)
-def test_words_of_ours_until_the_app_has_come(server, browser, scheme):
-    page = opening(browser, server.url, color_scheme=scheme)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_words_of_ours_until_the_app_has_come(shared, browser, scheme):
+    page = opening(browser, shared.url, color_scheme=scheme)
     box = page.locator(".wb-opening")
     assert box.evaluate("(box) => getComputedStyle(box).backgroundColor") == PAPER[scheme]
     assert page.title() == box.locator("h1").inner_text() == "Compression Workbench"
@@ -34,19 +34,20 @@ def test_words_of_ours_until_the_app_has_come(server, browser, scheme):
     page.locator(".wb-app h1").wait_for()
     box.wait_for(state="detached")
     assert page.title() == "Compression Workbench"
-    page.context.close()
+    leave(page)
 
 
-def test_a_link_is_mentioned_and_the_theme_that_was_picked_holds_at_once(server, browser):
-    page = opening(browser, server.url, color_scheme="light")
+def test_a_link_is_mentioned_and_the_theme_that_was_picked_holds_at_once(shared, browser):
+    page = opening(browser, shared.url, color_scheme="light")
     page.evaluate("() => localStorage.setItem('workbench-theme', 'dark')")
-    page.goto(server.url + "?s=AAAA", wait_until="commit")
+    page.goto(shared.url + "?s=AAAA", wait_until="commit")
     box = page.locator(".wb-opening")
     box.get_by_text("with the choice in your link").wait_for()
     assert box.evaluate("(box) => getComputedStyle(box).backgroundColor") == PAPER["dark"]
     page.context.close()
 
 
+@pytest.mark.slow
 def test_what_went_wrong_is_not_covered(browser, tmp_path):
     book = json.loads(one_cell())
     book["cells"][0]["source"] = "raise ValueError('a secret')"
@@ -61,12 +62,10 @@ def test_what_went_wrong_is_not_covered(browser, tmp_path):
         page.context.close()
 
 
-def test_a_page_that_is_left_ends_its_kernel(server, browser):
-    page = opening(browser, server.url)
+def test_a_page_that_is_left_ends_its_kernel(shared, browser):
+    page = opening(browser, shared.url)
     page.locator(".wb-app h1").wait_for()
-    kernel = page.evaluate("() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId")
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    own = [child for child in children if kernel in " ".join(child.cmdline())]
+    own = processes_of(page.evaluate(KERNEL))
     assert len(own) == 1
     page.goto("about:blank")
     psutil.wait_procs(own, timeout=30)
