@@ -104,7 +104,7 @@ STEPS: dict[str, list[Any]] = {
     "dense": [],
     "removed and factorised": [L1Filter(pruning_ratio=0.4), Tsvd(rank_share=0.3)],
 }
-LARGE = ("alexnet", "mobilenet_v1", "resnet56", "vgg16")
+LARGE = ("alexnet", "mobilenet_v1", "resnet56", "shufflenet_v2", "vgg16")
 
 
 def _steps_survive(name: str, steps: str) -> None:
