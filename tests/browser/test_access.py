@@ -151,7 +151,7 @@ def test_a_planted_fault_is_seen(visit):
     assert all(found) and ["pale", "2.85"] in [faint[:2] for faint in found[3]]
 
 
-@pytest.mark.parametrize("width", [800, 390])
+@pytest.mark.parametrize("width", [pytest.param(800, marks=pytest.mark.slow), 390])
 def test_no_view_is_wider_than_the_window(visit, width):
     visit.page.set_viewport_size({"width": width, "height": 900})
     wrong = {}
