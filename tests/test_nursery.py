@@ -97,10 +97,12 @@ class Here:
     def run(self, doing):
         return self.loop.run_until_complete(doing)
 
-    def start(self, *, launched: bool = False, **how) -> AsyncKernelManager:
-        manager = AsyncKernelManager(kernel_name="python3", parent=None if launched else self.room)
+    def start(self, *, forked: bool = True, room: Room | None = None, **how) -> AsyncKernelManager:
+        """A kernel of the room's; forked: how it has to have come about."""
+        manager = AsyncKernelManager(kernel_name="python3", parent=room or self.room)
         self.run(manager.start_kernel(**how))
         self.made.append(manager)
+        assert isinstance(manager.provisioner.process, Forked) == forked
         return manager
 
     def said(self, manager, code: str, seconds: float = 60) -> str:
@@ -145,18 +147,13 @@ def kernel(here):
     return here.start()
 
 
-def is_forked(manager) -> bool:
-    return isinstance(manager.provisioner.process, Forked)
-
-
 def facts(here, manager) -> tuple[dict, list]:
     return tuple(json.loads(here.said(manager, FACTS)))
 
 
 def test_a_forked_kernel_is_what_a_launched_one_is(here, tmp_path):
     how = {"cwd": str(tmp_path), "env": {**os.environ, "QUERY_STRING": "?s=é", "HOME": str(tmp_path)}}
-    launched, forked = here.start(launched=True, **how), here.start(**how)
-    assert is_forked(forked) and not is_forked(launched)
+    launched, forked = here.start(forked=False, room=Room(), **how), here.start(**how)
     (expected, _), (found, _) = facts(here, launched), facts(here, forked)
     assert found == expected
     assert found["threads"][0] == 3 and found["environment"]["QUERY_STRING"] == "?s=é"
@@ -215,7 +212,7 @@ def test_it_is_restarted(here, kernel):
     here.said(kernel, "x = 1")
     old = kernel.provisioner.pid
     here.run(kernel.restart_kernel(now=True))
-    assert is_forked(kernel) and kernel.provisioner.pid != old
+    assert isinstance(kernel.provisioner.process, Forked) and kernel.provisioner.pid != old
     assert here.said(kernel, "print('x' in vars())") == "False\n"
     assert not psutil.pid_exists(old)
 
@@ -239,11 +236,11 @@ def test_the_warm_process_is_started_again_and_its_kernels_live_on(here, kernel,
     here.said(kernel, "x = 1")
     os.kill(here.room.nursery.pid, signal.SIGKILL)
     old = here.room.nursery.pid
-    between = here.start()
-    assert not is_forked(between) and here.said(between, "print(2)") == "2\n"
+    between = here.start(forked=False)
+    assert here.said(between, "print(2)") == "2\n"
     assert "in the ordinary, slower way: the process to fork from" in caplog.text
     after = here.start()
-    assert is_forked(after) and here.room.nursery.pid != old and here.said(after, "print(3)") == "3\n"
+    assert here.room.nursery.pid != old and here.said(after, "print(3)") == "3\n"
     assert here.said(kernel, "print(x)") == "1\n" and here.run(kernel.is_alive())
     os.kill(kernel.provisioner.pid, signal.SIGKILL)
     assert here.code(kernel) == module.LOST
@@ -253,13 +250,13 @@ def test_a_process_that_is_not_warm_is_not_waited_for_without_end(here, monkeypa
     here.start()  # it is warm
     monkeypatch.setattr(module, "WARM_S", 0.2)
     monkeypatch.setattr(here.room.nursery, "_warm", False)
-    assert not is_forked(here.start())
+    here.start(forked=False)
     assert "still loading" in caplog.text
 
 
 def test_another_python_is_started_as_it_asks(here, monkeypatch, caplog):
     monkeypatch.setattr(module, "ORDINARY", ["python-of-somebody", "-m", "ipykernel_launcher"])
-    assert not is_forked(here.start())
+    here.start(forked=False)
     assert "another Python" in caplog.text
 
 
@@ -267,7 +264,7 @@ def test_who_cannot_become_warm_is_tried_once(monkeypatch, here):
     monkeypatch.setenv("PYTHONHASHSEED", "wrong")  # no Python starts with it
 
     async def twice() -> list[str]:
-        broken = module.Nursery(logging.getLogger("test"))
+        broken = module.Nursery()
         pids = [broken.pid]
         for _ in range(2):
             with pytest.raises(module.ColdError, match="cannot be started"):

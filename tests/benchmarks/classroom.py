@@ -160,7 +160,7 @@ class Class:
             before = [cpu_s([kernel]) for kernel in found]
             time.sleep(1)
             after = [cpu_s([kernel]) for kernel in found]
-            rest = all(b > 3 and b - a < 0.1 for a, b in zip(before, after, strict=True))
+            rest = all(b > 1 and b - a < 0.1 for a, b in zip(before, after, strict=True))
             rests = rests + 1 if len(found) >= kernels and rest else 0
         return time.perf_counter() - began
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import select
 import signal
@@ -74,8 +73,8 @@ class Forked:
 class Nursery:
     """The warm process of a server; started at once, and again when it has ended."""
 
-    def __init__(self, log: logging.Logger) -> None:
-        self._log, self._turn = log, asyncio.Lock()
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
         self._lifeline, self._ours = os.pipe()
         self._warm, self._began = False, 0.0
         self._begin()
@@ -177,7 +176,7 @@ def nursery_here(server: Any) -> Nursery | None:
     factory = KernelProvisionerFactory.instance(parent=server)
     factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:{Provisioner.__name__}", factory.GROUP_NAME)
     factory.default_provisioner_name = NAME
-    return Nursery(server.log)
+    return Nursery()
 
 
 def _readable(fd: int, seconds: float | None = 0) -> bool:

@@ -123,6 +123,11 @@ class Server(Voila):
             PeriodicCallback(self.kernel_manager.tend, 1000).start()
         super().listen()
 
+    def stop(self) -> None:
+        super().stop()
+        if self.nursery:
+            self.nursery.close()
+
     def _hardened(self, handler: tuple[Any, ...]) -> tuple[Any, ...]:
         pattern, cls, *rest = handler
         if cls is TornadoVoilaHandler:
