@@ -103,6 +103,7 @@ def test_what_names_a_file() -> None:
     assert not any(map(names_file, ("resnet20", "mobilenet_v1:0.5", "own/net", "torchvision/resnet18", "lenet5@mine")))
 
 
+@pytest.mark.slow
 def test_compress_then_evaluate_in_a_new_process(capsys, code, tmp_path) -> None:
     out, network = tmp_path / "x.wbz", f"{code}/net.py:make"
     paths = list(sys.path)

@@ -370,6 +370,7 @@ def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(tmp_path, monkeypat
     assert {key: after[key] for key in kept} == kept
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_every_process_and_keeps_what_is_finished(tmp_path):
     process, workers = begun(tmp_path, 100)
     os.killpg(process.pid, signal.SIGINT)
