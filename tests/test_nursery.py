@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -286,5 +287,8 @@ def test_no_kernel_is_left_when_the_server_is_killed(tmp_path):
         server.process.kill()
         assert not psutil.wait_procs(children, timeout=20)[1]
     finally:
+        for left in children:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
         page.close()
         server.stop()
