@@ -68,7 +68,7 @@ def test_a_training_comes_to_its_end_and_its_result_can_be_compressed(visit):
     assert "LeNet-300-100 · mine, " in option.inner_text()
     page.get_by_role("button", name="Compress it above").click()
     visit.expect(page.get_by_label("2. Network")).to_have_value("lenet_300_100@mine")
-    visit.ready()
+    visit.measured(60_000)
     assert visit.tile().get_attribute("class") == "wb-tile wb-measured"
 
 

@@ -79,7 +79,7 @@ class Server:
 
 KERNEL = "() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId"
 SAID = """() => [...document.querySelectorAll('.wb-opening, .wb-status, .wb-error, .wb-banner, .wb-tile')]
-  .map((part) => `${part.className}${part.checkVisibility() ? '' : ' (not seen)'}: ${part.textContent.trim()}`)"""
+  .filter((part) => part.checkVisibility()).map((part) => `${part.className}: ${part.textContent.trim()}`)"""
 
 
 def processes_of(kernel: str) -> list[psutil.Process]:
@@ -113,7 +113,7 @@ class Visit:
         self.page = self.context.new_page()
         self.bytes, self.errors, self.requests, self.console = 0, [], [], []
         self.all.append(self)
-        self.page.on("console", lambda said: self.console.append(f"{said.type}: {said.text[:300]}"))
+        self.page.on("console", self._note)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -124,6 +124,10 @@ class Visit:
 
     def close(self) -> None:
         leave(self.page)
+
+    def _note(self, said) -> None:
+        if said.type == "error":
+            self.console.append(said.text[:300])
 
     def _count(self, payload) -> None:
         self.bytes += len(payload)
