@@ -71,22 +71,10 @@ def served(tmp_path_factory):
     made.stop()
 
 
-def early(url: str) -> Visitor:
-    """Of somebody who comes again as long as the kernels that are to be ready have all places and cannot be had yet."""
-    end = time.monotonic() + 90
-    while True:
-        try:
-            return Visitor(url)
-        except ConnectionError as told:
-            if not str(told).startswith("503") or time.monotonic() > end:
-                raise
-            time.sleep(1)
-
-
 @pytest.fixture(scope="module")
 def other(served):
-    """The page of somebody else, which has to live."""
-    page = early(served.url)
+    """The page of somebody else, which has to live; they come while the kernels for visitors are only being started."""
+    page = Visitor(served.url)
     yield page
     page.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -89,6 +90,12 @@ class Room(AsyncMappingKernelManager):
         if not hasattr(self, "_pools"):
             return set()
         return {task.result()["kernel_id"] for task in self._pool() if task.done()}
+
+    async def one_is_ready(self) -> bool:
+        """Wait for the kernels that are being made ready; whether there is one for the next visitor."""
+        if pool := self._pool():
+            await asyncio.wait(pool, return_when=asyncio.FIRST_COMPLETED)
+        return bool(self._pool())
 
     def tend(self) -> None:
         """Start what is missing, no more at a time than there are cores. To be called every second or so."""

@@ -47,7 +47,16 @@ class Door(TornadoVoilaHandler):
         try:
             await super().get(path)
         except RoomFullError:
-            self._say_full()
+            await self._get_when_ready(path)
+
+    async def _get_when_ready(self, path: str | None) -> None:
+        """The places may be taken by kernels that are only being made ready for visitors."""
+        try:
+            if await self.kernel_manager.one_is_ready():
+                return await super().get(path)
+        except RoomFullError:
+            pass
+        return self._say_full()
 
     def _say_full(self) -> None:
         seats = self.kernel_manager.seats
