@@ -1,4 +1,4 @@
-"""A page that is slow to come: code that loads late, and lost messages from before all widgets were there."""
+"""A page that is slow to come: code and states that are late, and lost messages from before all widgets were there."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ DEAF = """() => {
 }"""
 
 
+LATE = """() => {
+  window.asked = 0;
+  const text = (data) => typeof data === 'string' ? data : new TextDecoder().decode(data);
+  const {set, ...rest} = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onmessage');
+  Object.defineProperty(WebSocket.prototype, 'onmessage', {...rest, set(act) {
+    set.call(this, (event) => {
+      const late = /"method": ?"update_states"/.test(text(event.data));
+      late ? setTimeout(() => act(event), 6000) : act(event);
+    });
+  }});
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    window.asked += /"method": ?"request_state"/.test(text(data));
+    send.call(this, data);
+  };
+}"""
+
+
 @pytest.fixture(scope="module")
 def visit(shared, browser):
     made = Visit(browser, shared.url, scripts=(SLOW, DEAF))
@@ -72,3 +90,9 @@ def test_widgets_whose_code_came_late_hear_and_answer(visit):
     visit.slider("bits (bit)").wait_for()
     visit.ready()
     assert page.locator(".wb-banner").is_hidden() and visit.errors == []
+
+
+def test_python_that_is_slow_to_tell_is_not_asked_for_every_widget(shared, browser):
+    with_patience = Visit(browser, shared.url, scripts=(LATE,)).measured(90_000)
+    assert with_patience.page.evaluate("() => window.asked") == 0 and with_patience.errors == []
+    with_patience.close()

@@ -28,10 +28,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "MappingKernelManager": {"cull_interval": 60, "cull_idle_timeout": 600, "cull_connected": False},
     "KernelRestarter": {"restart_limit": 0},
+    "VoilaExecutor": {"iopub_timeout": 120},
 }
 """Visitors get no file and no source; a kernel that nobody is connected to ends after ten minutes. plotly's
 extension would send every page the drawing library a second time. A kernel that died is not started again: the new one
-would know nothing of the page, which has to be loaded anew anyway."""
+would know nothing of the page, which has to be loaded anew anyway. On a busy machine what a cell shows may come long
+after its end; by itself Voila waits 4 s for it, and then sends a page without the app."""
 SEATS, MOST_SEATS = 16, 200
 TOKEN_CHARS = 8
 LAB = Path(__file__).with_name("lab")
