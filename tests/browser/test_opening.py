@@ -12,6 +12,16 @@ from visiting import KERNEL, Server, leave, processes_of
 from workbench.ui.serve import one_cell
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+LATE = """
+import threading
+from IPython.display import HTML, display
+
+outward = get_ipython().kernel.iopub_thread
+send = outward.send_multipart
+outward.send_multipart = lambda *what, **how: threading.Timer(6, send, what, how).start()
+display(HTML("<p>late, and there</p>"))
+"""
+"""What the cell shows comes six seconds after its end."""
 PAPER = {"light": "rgb(255, 255, 255)", "dark": "rgb(24, 27, 32)"}
 
 
@@ -59,6 +69,18 @@ def test_what_went_wrong_is_not_covered(browser, tmp_path):
         page.get_by_text("There was an error").wait_for()
         page.locator(".wb-opening").wait_for(state="detached")
         assert "a secret" not in page.locator("body").inner_text()
+        page.context.close()
+
+
+@pytest.mark.slow
+def test_what_comes_long_after_its_cell_is_waited_for(browser, tmp_path):
+    book = json.loads(one_cell())
+    book["cells"][0]["source"] = LATE
+    Path(tmp_path / "app.ipynb").write_text(json.dumps(book))
+    with Server(str(tmp_path), book=tmp_path / "app.ipynb") as server:
+        page = browser.new_context().new_page()
+        page.goto(server.url, timeout=120_000)
+        page.get_by_text("late, and there").wait_for()
         page.context.close()
 
 
