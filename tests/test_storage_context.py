@@ -212,6 +212,43 @@ def test_positions_against_a_decoder_of_lists_and_loops():
     assert [found[place] for place in np.ndindex(25, 44)] == keep.reshape(-1).tolist()
 
 
+def plain_bits(decoder, places, hints, lag, usual):
+    """One decision about each place, from nothing but lists and loops. hints: what else is known, by place."""
+    weights, level = decoder.weights(usual), {}
+    for i, j in places:
+        level[i, j] = 1 + max((level[p] for p in level if p[0] == i or p[1] == j), default=0)
+    sign = {}
+    for i, j in sorted(places, key=lambda p: (level[p], p)):
+        row = [p for p in places if p[0] == i and p[1] < j]
+        column = [p for p in places if p[1] == j and p[0] < i]
+        at = lambda r, c: 256 * sign.get((r, c), 0)  # noqa: E731
+        across = 256 * sum(sign[p] for p in row) // (len(row) + 3)
+        down = 256 * sum(sign[p] for p in column) // (len(column) + 3)
+        near = [at(*row[-1]) if row else 0, at(i, j - 1), at(i, j - 2), at(i - 1, j), at(i, j - lag)]
+        far = at(i, j - lag + 1) + at(i, j - lag - 1)
+        features = [256, across, down, *near, far, across * down >> 8, *hints[i, j]]
+        sign[i, j] = 2 * decoder.bit(chance(weights, features)) - 1
+    return {p: found > 0 for p, found in sign.items()}
+
+
+def test_codes_against_a_decoder_of_lists_and_loops():
+    keep = grown((25, 44), pruned=0.8, seed=2).keep
+    places, (k, pivot, lag) = list(zip(*map(np.ndarray.tolist, np.nonzero(keep)), strict=True)), (7, 3, 4)
+    wanted = [(i // 6 + j // 9 + i * j % 3) % k for i, j in places]
+    plan = codes.planned(codes.places_of(keep, lag), np.array(wanted), k, pivot, worth=math.inf)
+    decoder = PlainDecoder(plan.encode())
+    full = lambda n: round(256 * math.log(n)) - round(256 * math.log(2))  # noqa: E731
+    about = {(i, j): [full(int(keep[i].sum())), full(int(keep[:, j].sum()))] for i, j in places}
+    positive = plain_bits(decoder, places, {p: [*about[p], 0] for p in places}, lag, codes.SIDE.tolist())
+    hints = {p: [*about[p], 256 * positive[p]] for p in places}
+    depth = dict.fromkeys(places, 0)
+    for step in range(max(pivot, k - pivot) - 1):
+        left = [p for p in places if depth[p] == step and (k - pivot if positive[p] else pivot) > step + 1]
+        for p, more in plain_bits(decoder, left, hints, lag, codes.MORE.tolist()).items():
+            depth[p] += more
+    assert [pivot + depth[p] if positive[p] else pivot - 1 - depth[p] for p in places] == wanted
+
+
 def test_a_file_that_asks_for_too_much_work_is_refused():
     payload = Payload(b"")
     payload.work(MOST_WORK)

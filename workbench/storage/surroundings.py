@@ -116,6 +116,7 @@ class Field:
         counts, of = near[:5], np.empty((5, at.size), np.int32)
         counts[2:4] += near[5:7]
         counts[4] -= near[7]
+        # counts and of, in the order of the five odds: above, to the left, on both sides above, far above, near left
         of[0:4:3], of[2], of[1:5:3] = self._of_row[::2, i], self._of_row[1, i], self._of_column[:, j]
         of -= counts
         out = np.empty((USUAL.size, at.size), np.int32)
