@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -78,7 +79,8 @@ class Server:
 
 
 KERNEL = "() => JSON.parse(document.getElementById('jupyter-config-data').text).kernelId"
-SAID = """() => [...document.querySelectorAll('.wb-opening, .wb-status, .wb-error, .wb-banner, .wb-tile')]
+SAID = """() => [...document.querySelectorAll(
+  '.wb-opening, .wb-status, .wb-error, .wb-banner, .wb-tile, .wb-lower .mod-active, .wb-lower h2')]
   .filter((part) => part.checkVisibility()).map((part) => `${part.className}: ${part.textContent.trim()}`)"""
 
 
@@ -200,7 +202,13 @@ class Visit:
         return self.page.locator(".wb-tile").nth(i)
 
     def look(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
+        """Open a view. A page that moves between press and release takes it for no click: once more."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        for _ in range(2):
+            button.click()
+            with suppress(AssertionError):
+                return self.expect(button).to_have_class(re.compile("mod-active"))
+        raise AssertionError(f"The view {name!r} did not open.\n{self.condition()}")
 
     def pick(self, label: str, value: str) -> None:
         self.page.get_by_label(label).select_option(value)
