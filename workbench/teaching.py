@@ -8,6 +8,7 @@ from pathlib import Path
 from .commands import emit
 from .core.contest import Rule
 from .core.errors import WorkbenchError
+from .core.names import listed
 from .data import datasets
 from .experiment.contest import Board
 from .texts import contest_text, entry_text
@@ -35,6 +36,7 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _rule(options: argparse.Namespace) -> Rule:
-    if options.dataset not in datasets():
-        raise WorkbenchError(f"There is no dataset {options.dataset!r}; there are {', '.join(datasets())}.")
-    return Rule(options.dataset, options.least)
+    wanted, known = options.dataset, datasets()
+    if wanted not in known:
+        raise WorkbenchError(f"There is no dataset {wanted!r}; there are {listed(known, wanted)}.")
+    return Rule(wanted, options.least)

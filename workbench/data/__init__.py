@@ -15,6 +15,7 @@ from functools import cache
 from types import ModuleType
 
 from ..core.errors import WorkbenchError
+from ..core.names import listed
 from ..core.progress import Progress
 from ._dataset import SPLITS, Dataset, DatasetInfo
 from ._own import PREFIX, adopt, info_of, own_dataset, own_datasets
@@ -72,7 +73,7 @@ def load_dataset(name: str, progress: Progress | None = None) -> Dataset:
 def _parts(name: str) -> tuple[str, str]:
     file, colon, argument = name.partition(":")
     if file not in datasets():
-        raise WorkbenchError(f"There is no dataset {name!r}; there are {', '.join(map(_spelling, datasets()))}.")
+        raise WorkbenchError(f"There is no dataset {name!r}; there are {listed(map(_spelling, datasets()), name)}.")
     if bool(argument) != bool(datasets()[file].argument) or bool(colon) != bool(argument):
         raise WorkbenchError(f"Dataset {name!r} is not spelled like that; write {_spelling(file)}.")
     return file, argument

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.errors import WorkbenchError
+from ..core.names import listed
 from ..core.progress import Progress
 from ._adopting import Adopting, check_labels, class_names
 from ._arrays import NORMALISED, scale_of
@@ -56,7 +57,7 @@ def own_datasets() -> dict[str, Dataset]:
 def own_dataset(name: str) -> Dataset:
     """The dataset adopted as `name`; WorkbenchError when there is none in this process."""
     if name not in _adopted:
-        known = f"; there are {', '.join(_adopted)}" if _adopted else ""
+        known = f"; there are {listed(_adopted, name)}" if _adopted else ""
         raise WorkbenchError(
             f"There is no dataset {name!r} in this process{known}: data of your own are there once "
             "workbench.data.adopt has been given them."

@@ -18,6 +18,7 @@ from ..core.comparison import Bound, ComparedPoint, Comparison, Curve, Row
 from ..core.errors import WorkbenchError
 from ..core.frontier import frontier
 from ..core.monotone import through
+from ..core.names import listed
 from ..core.recipe import Recipe, Step
 from ..core.records import Accuracy, Measurement
 from ..core.values import Array
@@ -107,7 +108,7 @@ def compare(
     name = baseline if baseline is not None else curves[0].name
     base = next((line for line in lines if line.name == name), None)
     if base is None:
-        raise WorkbenchError(f"There is no curve {name!r} to compare with; there are {', '.join(grouped)}.")
+        raise WorkbenchError(f"There is no curve {name!r} to compare with; there are {listed(grouped, name)}.")
     measured = entries[0].measurement
     dense_accuracy = None if reference is None else reference.accuracy
     return Comparison(

@@ -11,6 +11,7 @@ from typing import Any
 from ..core.errors import WorkbenchError
 from ..core.knob import Value, knobs_of
 from ..core.method import Combination, Method
+from ..core.names import listed
 from ..core.recipe import Step, covers
 
 FAMILIES = {
@@ -35,7 +36,7 @@ def methods() -> dict[str, type[Method]]:
 def method_named(name: str) -> type[Method]:
     """The method with this id; WorkbenchError lists what there is."""
     if name not in methods():
-        raise WorkbenchError(f"There is no method {name!r}; there are {', '.join(methods())}.")
+        raise WorkbenchError(f"There is no method {name!r}; there are {listed(methods(), name)}.")
     return methods()[name]
 
 

@@ -19,6 +19,7 @@ from types import ModuleType
 from torch import Tensor, nn
 
 from ..core.errors import WorkbenchError
+from ..core.names import listed
 from . import _timm, _torchvision
 from ._kept import KeptWeights, checked_label, free_label, keep_weights, kept_weights, split_label
 from ._own import PREFIX, adopt, own_copy, own_named, own_networks
@@ -78,7 +79,7 @@ def network_named(name: str) -> NetworkSpec:
     file, colon, argument = name.partition(":")
     spec = networks().get(file)
     if spec is None or (colon and not spec.argument):
-        known = ", ".join(map(_spelling, networks()))
+        known = listed(map(_spelling, networks()), name)
         raise WorkbenchError(f"There is no network {name!r}; there are {known}, {_ELSEWHERE}.")
     return _variant(file, argument) if colon else spec
 

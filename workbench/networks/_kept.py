@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..core.errors import FileError, WorkbenchError
 from ..core.home import home
+from ..core.names import listed
 from ._pretrained import WeightsInfo, digest_of_tensors, read_info
 from ._weights_file import read_tensors, write_tensors
 
@@ -93,7 +94,7 @@ def kept_tensors(network: str, dataset: str, label: str) -> dict[str, Tensor]:
     if found is None:
         there = sorted({k.name for k in kept_weights() if k.dataset == dataset and not k.problem})
         raise WorkbenchError(
-            f"There are no weights {network}@{label} on {dataset} at home; there are {', '.join(there) or 'none'}."
+            f"There are no weights {network}@{label} on {dataset} at home; there are {listed(there, label) or 'none'}."
         )
     if found.problem:
         raise FileError(f"The weights {network}@{label} cannot be used: {found.problem}")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..core.compressed import copied
 from ..core.errors import WorkbenchError
+from ..core.names import listed
 from ..layers import ADOPTED
 from ._counts import counted_on
 from ._spec import NetworkSpec, Shape, drawn_from, out_of_bounds, times
@@ -101,7 +102,7 @@ def _theirs(file: str) -> bool:
 def _entry(name: str) -> _Adopted:
     with _lock:
         if name not in _adopted:
-            known = ", ".join(_adopted) or "none"
+            known = listed(_adopted, name) or "none"
             raise WorkbenchError(
                 f"There is no network {name!r}; adopted are {known}: name its code (--network FILE.py:FACTORY), or "
                 "adopt it first (workbench.networks.adopt)."

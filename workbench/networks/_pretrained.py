@@ -15,6 +15,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from ..core.errors import FileError, WorkbenchError
+from ..core.names import listed
 from ..core.records import Accuracy
 
 FOLDER = Path(__file__).parent / "weights"
@@ -88,7 +89,7 @@ def bundled_tensors(network: str, dataset: str) -> dict[str, Tensor]:
     """Tensors by name from the bundled file; WorkbenchError says which pairs there are."""
     path = _bundled().get(f"{network}-{dataset}")
     if path is None:
-        pairs = ", ".join(name.replace("-", " on ") for name in _bundled()) or "none"
+        pairs = listed((name.replace("-", " on ") for name in _bundled()), f"{network} on {dataset}") or "none"
         raise WorkbenchError(f"There are no bundled weights of {network} on {dataset}; there are {pairs}.")
     return load(path.read_bytes())
 

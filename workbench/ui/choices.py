@@ -16,6 +16,7 @@ from ..core.compressed import layers_of
 from ..core.errors import OrderError, WorkbenchError
 from ..core.knob import Knob, knobs_of
 from ..core.method import Combination, Method
+from ..core.names import listed
 from ..core.recipe import Recipe, Step, covers
 from ..core.records import Sensitivity
 from ..data import DatasetInfo, datasets, info_of, own_datasets
@@ -357,4 +358,4 @@ def local_knobs(method: str) -> dict[str, Knob]:
 
 def _listed(what: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
-        raise WorkbenchError(f"There is no {what} {name!r}; there are {', '.join(known)}.")
+        raise WorkbenchError(f"There is no {what} {name!r}; there are {listed(known, name)}.")
