@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ..core.attribution import AttributionPair
 from ..core.compressed import Compressed, Layer, layers_of
@@ -72,7 +73,7 @@ class Bench:
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
         """Shape of each layer's weight by name: (out, in, height, width), or (out, in)."""
-        return {x.name: tuple(self.subject.network.get_submodule(x.name).weight.shape) for x in self._layers}
+        return {x.name: tuple(_weight(self.subject.network, x.name).shape) for x in self._layers}
 
     @property
     def macs(self) -> dict[str, int]:
@@ -85,7 +86,7 @@ class Bench:
 
     def weights(self, layer: str) -> Array:
         """A copy of the layer's weight."""
-        return self.subject.network.get_submodule(layer).weight.detach().numpy().copy()
+        return _weight(self.subject.network, layer).detach().numpy().copy()
 
     def image(self, number: int) -> Array:
         """One validation image, (height, width) in [0, 1]."""
@@ -100,7 +101,7 @@ class Bench:
         changed = Compressed.of(self.subject.network).network
         with torch.no_grad():
             for layer, values in weights.items():
-                changed.get_submodule(layer).weight.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+                _weight(changed, layer).copy_(torch.from_numpy(np.ascontiguousarray(values)))
         return 100 * accuracy(changed, self.batch, split=SPLIT).accuracy
 
     def run(self, *steps: str) -> Made:
@@ -109,19 +110,28 @@ class Bench:
 
     def scan(self, step: str, levels: int = 6) -> Sensitivity:
         """Accuracy with each layer alone compressed."""
-        return last(scan(parse_step(step), self.subject, levels=levels))
+        found: Sensitivity = last(scan(parse_step(step), self.subject, levels=levels))
+        return found
 
     def costs(self, made: Made) -> Costs:
         """Whose answers the compression changed."""
-        return last(CostsQuestion().answers(self._asked(made), Progress()))
+        found: Costs = last(CostsQuestion().answers(self._asked(made), Progress()))
+        return found
 
     def looks_at(self, made: Made, number: int, method: str = "integrated_gradients") -> AttributionPair:
         """What both networks look at in one validation image."""
-        return last(AttributionQuestion(method, number).answers(self._asked(made), Progress()))
+        found: AttributionPair = last(AttributionQuestion(method, number).answers(self._asked(made), Progress()))
+        return found
 
     def _asked(self, made: Made) -> Asked:
         network = Compressed(unpack_model(made.data).network)
         return Asked(self.subject, made.run.recipe, lambda _progress: network, lambda: made.data)
+
+
+def _weight(network: nn.Module, layer: str) -> Tensor:
+    weight = network.get_submodule(layer).weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 @cache

@@ -47,7 +47,7 @@ class Prediction(w.VBox):
 
     @property
     def committed(self) -> bool:
-        return self.guess.disabled
+        return bool(self.guess.disabled)
 
     def commit(self) -> None:
         """Lock the guess and show the answer beside it; WorkbenchError when nothing has been picked yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 _made: dict[str, tuple[str, list[Closes]]] = {}
 """Cell -> its newest run and what that made."""
@@ -20,7 +20,7 @@ def running() -> tuple[str, str]:
         from IPython import get_ipython
     except ImportError:
         return "", ""
-    parent = getattr(get_ipython(), "get_parent", dict)()
+    parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
     return parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
 
 

@@ -86,8 +86,8 @@ class Chart(Checked, anywidget.AnyWidget):
             self.figure, self.rows, self.old = tamed(figure.to_json()), list(rows), False
 
     def in_language(self, trait: str, value: Any) -> Any:
-        said = {"figure": drawn_in_language, "rows": said_of_rows}.get(trait, said_of)
-        return said(value)
+        special: dict[str, Callable[[Any], Any]] = {"figure": drawn_in_language, "rows": said_of_rows}
+        return special.get(trait, said_of)(value)
 
     def _hear(self, _widget: object, content: object, _buffers: object) -> None:
         if not isinstance(content, dict):

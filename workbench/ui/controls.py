@@ -106,7 +106,7 @@ def make(name: str, knob: Knob) -> Checked:
         return WholeSlider(min=int(low), max=int(high), step=int(knob.step or 1), readout=False, **common)
     form = {"readout": False, **common}
     if knob.log:
-        ends, start = (math.log10(low), math.log10(high)), math.log10(knob.default)
+        ends, start = (math.log10(low), math.log10(high)), math.log10(float(knob.default))
         return LogSlider(
             base=10, min=ends[0], max=ends[1], step=_through(start, ends, (ends[1] - ends[0]) / 100), **form
         )

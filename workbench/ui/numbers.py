@@ -46,7 +46,9 @@ def against(state: State) -> tuple[str, ...]:
     if run is None:
         return (*found, "", "")
     now = run.measurement
-    times = (now.latency.median_ms, then.latency.median_ms) if now.latency and then.latency else (None, 0.0)
+    times: tuple[float | None, float] = (None, 0.0)
+    if now.latency and then.latency:
+        times = now.latency.median_ms, then.latency.median_ms
     return (*found, _changed(now.macs, then.macs, _count), _changed(*times, _milliseconds))
 
 

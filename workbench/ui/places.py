@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ..core.home import home
-from ..data import root
+from ..data._places import root
 
 ABSENT = "not on this machine; where the workbench runs, “workbench datasets {}” brings it or says which files go where"
 SOMEWHERE = "a folder of the server"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..core.knob import Value
 from ..networks import free_label, split_label
@@ -36,7 +37,8 @@ def planned(choices: Choices, network: str, dataset: str) -> Plan:
 
 def turned(plan: Plan, knob: str, value: Value) -> Plan:
     """Another setting; KnobError when the value is not allowed."""
-    return replace(plan, settings=replace(plan.settings, **{knob: value}))
+    changed: dict[str, Any] = {knob: value}  # the settings check it
+    return replace(plan, settings=replace(plan.settings, **changed))
 
 
 def renamed(plan: Plan, label: str) -> Plan:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,9 +32,10 @@ class Room(AsyncMappingKernelManager):
 
     seats = t.Int(16, help="kernels at most, those that are ready included").tag(config=True)
     ready = t.Int(0, help="kernels that wait for the next visitors, as far as there are seats").tag(config=True)
+    fill_if_needed: Callable[..., None]  # only declared: Voila's
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(**traits)
+        super().__init__(**traits)  # type: ignore[no-untyped-call] # the server's has no types
         self._coming: set[str] = set()
 
     @property
@@ -46,7 +48,7 @@ class Room(AsyncMappingKernelManager):
         """Kernels that there are or that are just being started."""
         return len({*self.list_kernel_ids(), *self._coming})
 
-    async def start_kernel(self, *args: Any, **kwargs: Any) -> str:
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> str:  # type: ignore[override] # the server's is async too
         """As always; RoomFullError when there is no seat, and none of somebody who has left."""
         kernel_id = kwargs.pop("kernel_id", None) or str(uuid4())
         if self.taken >= self.seats and not await self._free_a_seat():
@@ -64,21 +66,29 @@ class Room(AsyncMappingKernelManager):
             return False
         gone = max(left, key=self._idle_s)
         self.log.info("The room is full: kernel %s, which nobody looks at any more, makes place.", gone)
-        await self.shutdown_kernel(gone, now=True)
+        await self.shutdown_kernel(gone, now=True)  # type: ignore[no-untyped-call] # nor has this one
         return True
 
     def _idle_s(self, kernel_id: str) -> float:
         """Seconds for which nobody has been there and nothing has happened; 0 for one that is ready or in use."""
-        kernel = self.get_kernel(kernel_id)
+        kernel: Any = self.get_kernel(kernel_id)  # the server adds attributes to it
         if self._kernel_connections.get(kernel_id) or kernel_id in self._waiting():
             return 0.0
         if getattr(kernel, "execution_state", "starting") in ("starting", "busy"):
             return 0.0
-        return (datetime.now(UTC) - kernel.last_activity).total_seconds()
+        idle: timedelta = datetime.now(UTC) - kernel.last_activity
+        return idle.total_seconds()
+
+    @property
+    def _served(self) -> str:
+        """The notebook, as Voila's pool calls it."""
+        assert self.parent is not None, "Voila makes its manager as a part of itself"
+        name: str = self.parent.notebook_path_inside
+        return name
 
     def _pool(self) -> list[Any]:
         """Tasks that start a kernel for nobody yet; what failed or died is left out from now on."""
-        pool: list[Any] = getattr(self, "_pools", {}).setdefault(self.parent.notebook_path_inside, [])
+        pool: list[Any] = getattr(self, "_pools", {}).setdefault(self._served, [])
         pool[:] = [task for task in pool if not task.done() or self._lives(task)]
         return pool
 
@@ -107,7 +117,7 @@ class Room(AsyncMappingKernelManager):
         )
         if wanted > 0:
             self.kernel_pools_config = {"default": {"pool_size": len(pool) + wanted}}
-            self.fill_if_needed(delay=0, notebook_name=self.parent.notebook_path_inside)
+            self.fill_if_needed(delay=0, notebook_name=self._served)
             self.kernel_pools_config = {"default": {"pool_size": 0}}
 
     def _is_warm(self, task: Any) -> bool:

@@ -53,10 +53,11 @@ class Door(TornadoVoilaHandler):
         """The places may be taken by kernels that are only being made ready for visitors."""
         try:
             if await self.kernel_manager.one_is_ready():
-                return await super().get(path)
+                await super().get(path)
+                return
         except RoomFullError:
             pass
-        return self._say_full()
+        self._say_full()
 
     def _say_full(self) -> None:
         seats = self.kernel_manager.seats
@@ -78,10 +79,10 @@ class Request(RequestInfoSocketHandler):
 
     def open(self, kernel_id: str) -> None:
         if not self._known(kernel_id) or kernel_id in self._waiters:
-            return self.close(1008)
+            self.close(1008)
+            return
         self._kernel_id = kernel_id
         super().open(kernel_id)
-        return None
 
     def on_close(self) -> None:
         if self._waiters.get(self._kernel_id) is self:
@@ -96,6 +97,8 @@ class Server(Voila):
 
     threads = t.Int(0, help="threads of torch in every kernel; 0: what the app takes by itself").tag(config=True)
     turns = t.Int(0, help="pages that compute at once, others waiting for their turn; 0: all").tag(config=True)
+    tornado_settings: dict[str, Any]  # only declared, as the next: Voila's
+    template_paths: list[str]
 
     @property
     def notebook_path_inside(self) -> str:

@@ -54,7 +54,9 @@ class Wire(ZMQChannelsWebsocketConnection):
 
     def connect(self) -> Any:
         """As the server does, with an end to what is kept for a page that does not read."""
-        self.websocket_handler.ws_connection.stream.max_write_buffer_size = UNREAD_BYTES
+        connection = self.websocket_handler.ws_connection
+        assert connection is not None and connection.stream is not None, "it has just been accepted"
+        connection.stream.max_write_buffer_size = UNREAD_BYTES
         return super().connect()
 
     def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
@@ -63,7 +65,7 @@ class Wire(ZMQChannelsWebsocketConnection):
         if not well_formed(incoming_msg, self.subprotocol):
             return self._refuse("a message of another shape")
         try:
-            super().handle_incoming_message(incoming_msg)
+            super().handle_incoming_message(incoming_msg)  # type: ignore[arg-type] # it reads both
         except Exception as error:  # whatever its parser meets in what a stranger sent
             self._refuse(type(error).__name__)
 
@@ -74,7 +76,7 @@ class Wire(ZMQChannelsWebsocketConnection):
 
     def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
         try:
-            super()._on_zmq_reply(stream, msg_list)
+            super()._on_zmq_reply(stream, msg_list)  # type: ignore[no-untyped-call] # the server's has no types
         except StreamBufferFullError:
             self._refuse("it does not read what it asks for")
 

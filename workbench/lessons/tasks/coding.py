@@ -11,11 +11,13 @@ from ._drawn import Rng, weights, whole
 
 def _uniform(weights: Array, bits: int) -> Array:
     step = np.abs(weights).max() / (2 ** (bits - 1) - 1)
-    return np.round(weights / step) * step
+    on_grid: Array = np.round(weights / step) * step
+    return on_grid
 
 
 def _codebook_bits(weights: int, bits: int) -> int:
-    return weights * bits + 32 * 2**bits
+    total: int = weights * bits + 32 * 2**bits
+    return total
 
 
 def _centres(weights: Array, codes: Array, centres: Array) -> Array:

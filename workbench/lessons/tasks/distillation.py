@@ -14,7 +14,8 @@ from ._drawn import Rng
 
 def _softened(scores: Array, temperature: float) -> Array:
     raised = np.exp((scores - scores.max()) / temperature)
-    return raised / raised.sum()
+    shares: Array = raised / raised.sum()
+    return shares
 
 
 def _soft_loss(student: Array, teacher: Array, temperature: float) -> float:

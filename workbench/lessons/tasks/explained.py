@@ -25,7 +25,8 @@ def _broken(labels: Array, dense: Array, compressed: Array) -> int:
 
 def _answers(rng: Rng) -> tuple[Array, Array, Array]:
     labels = rng.integers(0, 4, 30)
-    return labels, *(np.where(rng.random(30) < 0.7, labels, rng.integers(0, 4, 30)) for _ in range(2))
+    dense, compressed = (np.where(rng.random(30) < 0.7, labels, rng.integers(0, 4, 30)) for _ in range(2))
+    return labels, dense, compressed
 
 
 TASKS = (

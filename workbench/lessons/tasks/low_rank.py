@@ -21,7 +21,8 @@ def _shape(rng: Rng) -> tuple[int, int]:
 
 def _truncate(weights: Array, rank: int) -> Array:
     u, s, vh = np.linalg.svd(weights, full_matrices=False)
-    return (u[:, :rank] * s[:rank]) @ vh[:rank]
+    nearest: Array = (u[:, :rank] * s[:rank]) @ vh[:rank]
+    return nearest
 
 
 TASKS = (

@@ -17,7 +17,8 @@ def _keep(weights: Array, ratio: float) -> Array:
 
 
 def _signed(weights: Array, ratio: float) -> Array:
-    return weights > np.quantile(weights, ratio)
+    above: Array = weights > np.quantile(weights, ratio)
+    return above
 
 
 def _saved(filters: int, inputs: int, kernel: int, next_outputs: int, next_kernel: int) -> int:

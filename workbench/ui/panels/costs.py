@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 import ipywidgets as w
@@ -108,7 +109,7 @@ class _Pictures:
         self._fates.observe(guard(state, self._sort), "value")
         self._every.on_click(guard(state, self._all_classes))
         self._look.on_click(guard(state, lambda _button: self._explain(engine)))
-        self.redraw = lambda: None
+        self.redraw: Callable[[], None] = lambda: None
         buttons = w.Box([self._fates, self._every, self._look]).add_class("wb-buttons")
         title = HTML("<h2>Images whose answer changed</h2>")
         self.box = w.VBox([title, buttons, self._said, self._gallery, self._chart])

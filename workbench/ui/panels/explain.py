@@ -20,8 +20,8 @@ from ..state import State
 from ..upload import PictureButton
 from ..widgets import Menu, Picker, WholeSlider
 from . import checks
-from .checks import NAME
 
+NAME = checks.NAME
 ANSWER = "what the dense network answers"
 _NOBODY = -1  # a menu takes None for nothing picked
 _BRING = "PNG, JPEG, WebP or BMP, up to 5 MB; it stays in memory and is gone when the page is closed"

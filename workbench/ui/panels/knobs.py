@@ -59,8 +59,10 @@ def panel(state: State) -> w.VBox:
                 control.offer(state.choices.names_for(control.knob, state.dataset), value)
             else:
                 control.show(value)
-        for part in (*at_layer, *locks):
-            part.show()
+        for own_value in at_layer:
+            own_value.show()
+        for lock in locks:
+            lock.show()
 
     watch(state, show, "steps", "active", "layer", "dataset", "choices", *LESSON)
     return box

@@ -11,7 +11,7 @@ from ..state import State
 
 def panel(state: State) -> HTML:
     """The sentences about the present setting; the old ones stay until there are new ones."""
-    notes = HTML().add_class("wb-notes")
+    notes: HTML = HTML().add_class("wb-notes")
 
     def show() -> None:
         said = "".join(f"<li>{escape(note)}</li>" for note in state.notes)

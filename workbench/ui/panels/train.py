@@ -11,9 +11,9 @@ from ..engine import Engine
 from ..guard import when_seen
 from ..spoken import HTML
 from ..state import State
-from . import train_start
-from .train_plan import NAME, pickers, settings
+from . import train_plan, train_start
 
+NAME = train_plan.NAME
 WHAT = """Give a network weights of your own. It learns from the training images; after each epoch, one pass over them,
 it is measured on the validation images, and the best epoch is kept. The settings are set to what suits the data. What a
 method trains while it compresses is drawn here too."""
@@ -22,7 +22,8 @@ method trains while it compresses is drawn here too."""
 def panel(state: State, engine: Engine) -> w.VBox:
     """Pickers, settings, buttons and the curve."""
     intro = HTML(f"<p>{WHAT}</p>")
-    return w.VBox([intro, pickers(state), settings(state), train_start.panel(state, engine), _curve(state)])
+    plan = [train_plan.pickers(state), train_plan.settings(state)]
+    return w.VBox([intro, *plan, train_start.panel(state, engine), _curve(state)])
 
 
 def _curve(state: State) -> Chart:
