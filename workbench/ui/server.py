@@ -70,7 +70,8 @@ class Door(TornadoVoilaHandler):
 class Request(RequestInfoSocketHandler):
     """Where a kernel that is ready waits for its visitor: only such a kernel, and once.
 
-    Voila's own handler lets anybody wait in place of a kernel, and forgets another one when they leave.
+    Voila's own handler lets anybody wait in place of a kernel, forgets another one when they leave, and loses the
+    visitor of a kernel whose connection breaks just then: here the kernel that connects anew is told again.
     """
 
     def initialize(self, known: Callable[[str], bool]) -> None:
@@ -90,6 +91,13 @@ class Request(RequestInfoSocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """A kernel says nothing here."""
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:
+        """Tell who has come; what kernels were told that are gone is forgotten."""
+        for kernel_id in [k for k in self._cache if not self._known(k)]:
+            del self._cache[kernel_id]
+        self._cache[self._kernel_id] = message
+        return super().write_message(message, binary)
 
 
 class Server(Voila):
