@@ -19,6 +19,7 @@ from workbench.ui.snapshot import Snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PATIENCE_MS = 120_000
+AS_A_WIDGET_WRITES = "() => (document.activeElement.closest('.widget-html-content').innerHTML += ' ')"
 REASON = "today everybody shrinks the same network"
 RECIPE = Recipe(
     "lenet5_1998",
@@ -156,8 +157,25 @@ def test_a_click_on_a_layer_and_the_card_of_a_unit(visit):
     page.locator(".wb-slider:visible, .widget-slider:visible", has_text="number").wait_for()
     visit.slider("number").locator("visible=true").focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("All numbers").locator("visible=true").click()
-    page.locator("table:visible th", has_text="unit").first.wait_for()
+    page.locator("summary:visible", has_text="All numbers").press("Enter")
+    with visit.in_vain("The numbers of all units did not unfold"):
+        page.locator("table:visible th", has_text="unit").first.wait_for()
+
+
+def test_what_was_unfolded_stays_so_when_it_is_written_anew(visit):
+    page = visit.page
+    visit.ready()
+    old = page.locator("details[open]:visible", has_text="All numbers")
+    old.evaluate("(fold) => fold.setAttribute('data-old', '')")
+    visit.slider("number").locator("visible=true").press("ArrowRight")
+    numbers = page.locator("details[open]:not([data-old]):visible", has_text="All numbers")
+    with visit.in_vain("It was folded again, or never written anew"):
+        numbers.wait_for()
+    numbers.locator("summary").focus()
+    page.evaluate(AS_A_WIDGET_WRITES)
+    visit.expect(numbers.locator("summary")).to_be_focused()
+    numbers.locator("summary").press("Enter")
+    page.locator("details:not([open]):visible", has_text="All numbers").wait_for()
 
 
 def test_the_downloaded_file_is_what_the_page_says(visit, file):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,10 +19,11 @@ from ..networks.artifact import estimate_model
 from ..train.home import KeptTraining, Plan
 from . import reports
 from .allocate import allocate, allocate_within, measured
-from .estimate import Known
+from .newest import Newest
 from .pipeline import canonical
 from .questions import SPLIT, Answer, Asked, Question
-from .run import Making, about, finish, make
+from .remembered import Remembered
+from .run import Making, about, finish, make, written
 from .search import TRIALS, Met, foresee, search
 from .sensitivity import scan, scan_of
 from .store import Store
@@ -51,14 +50,12 @@ class Live:
     def __init__(self, notify: Callable[[reports.Event], None], store: Store | None = None) -> None:
         self._notify = notify
         self._store = store
-        self._known: dict[tuple[str, str], Known] = {}
-        self._weights: dict[tuple[str, str], str] = {}
-        self._files: OrderedDict[str, bytes] = OrderedDict()
-        self._answers: OrderedDict[tuple[str, str, Question], object] = OrderedDict()
+        self._remembered = Remembered(store, self._forget)
+        self._files: Newest[str, bytes] = Newest(_FILES)
+        self._answers: Newest[tuple[str, str, Question], object] = Newest(_ANSWERS)
         self._scans: dict[tuple[str, str], Sensitivity] = {}
         self._latest: tuple[str, Making] | None = None
         self._course: KeptTraining | None = None
-        self._lock = threading.Lock()
         self._worker = Worker(self, turns_here())
 
     @property
@@ -78,20 +75,26 @@ class Live:
         """The slider's path. The guess is returned; Decided, Sampled and Measured follow from the worker."""
         recipe = canonical(recipe)
         self._worker.submit("show", lambda progress: self._show(recipe, progress), rank=0)
-        known = self._known.get((recipe.network, recipe.dataset))
-        return known.estimate(recipe) if known is not None else None
+        return self._remembered.estimate(recipe)
 
     def fill(self, recipe: Recipe, step: int, knob: str, points: int = POINTS) -> None:
-        """Measure the curve over one knob in the background; one Measured each, known ones at once."""
+        """Measure the curve over one knob in the background; one Measured each. Learnt, at once, has the known ones."""
         recipe = canonical(recipe)
         values = knobs_of(method_named(recipe.steps[step].method))[knob].grid(points)
+        curve = [canonical(point) for point in along(recipe, step, knob, values)]
+        known = self._remembered.at_once(recipe.network, recipe.dataset)
+        runs = [run for run in map(known.get, curve) if run is not None]
+        if runs:
+            self._notify(reports.Learnt(recipe.network, recipe.dataset, tuple(runs)))
+        rest = [(i, point) for i, point in enumerate(curve) if known.get(point) is None]
 
         def job(progress: Progress) -> None:
-            for i, point in enumerate(along(recipe, step, knob, values)):
-                progress(f"measuring the curve, point {i + 1} of {len(values)}", i / len(values))
+            for i, point in rest:
+                progress(f"measuring the curve, point {i + 1} of {len(curve)}", i / len(curve))
                 self._measure(point, Progress(cancelled=progress.cancelled))
 
-        self._worker.submit("fill", job, rank=2)
+        if rest or self._worker.holds("fill"):
+            self._worker.submit("fill", job, rank=2)
 
     def baseline(self, network: str, dataset: str) -> None:
         """Measure the dense network, which every curve is compared with; Measured, at once when it is known."""
@@ -190,7 +193,7 @@ class Live:
 
         def job(progress: Progress) -> None:
             subject = self._subject(recipe, progress)
-            self._known_of(subject)  # other weights under the same name: what was made of the old ones goes
+            self._remembered.of(subject)  # other weights under the same name: what was made of the old ones goes
             key = "" if question.dense else recipe.key, subject.fingerprint, question
             if (value := self._answers.get(key)) is None:
                 made = partial(self._made, recipe, subject)
@@ -200,7 +203,7 @@ class Live:
                     self._notify(reports.Answered(recipe, Answer(question, value, final=False)))
             assert value is not None
             if question.kept:
-                self._remember(key, value)
+                self._answers.put(key, value)
             self._notify(reports.Answered(recipe, Answer(question, value, final=True)))
 
         self._worker.submit(f"{_ASK}{question.kind}", job, rank=question.rank)
@@ -214,7 +217,7 @@ class Live:
                 recipe, self._subject(recipe, progress), progress=self._followed(recipe, progress.part(0.0, 0.7))
             )
             result = finish(making, split="test", store=self._store, progress=progress.part(0.7, 1.0))
-            self._keep_file(recipe, result.data)
+            self._files.put(recipe.key, result.data)
             self._notify(reports.Measured(recipe, result.run))
 
         self._worker.submit("report", job, rank=1)
@@ -231,8 +234,7 @@ class Live:
 
     def file_of(self, recipe: Recipe) -> bytes | None:
         """The artifact of a recipe that was measured in this session."""
-        with self._lock:
-            return self._files.get(canonical(recipe).key)
+        return self._files.get(canonical(recipe).key)
 
     def recall(self, network: str, dataset: str) -> None:
         """What is known about a network on these data: Recalled, once the data are read, which may take a download."""
@@ -247,7 +249,7 @@ class Live:
     def known(self, network: str, dataset: str) -> list[Run]:
         """Validation runs of this network and data in the store, oldest first."""
         subject = subject_named(network, dataset)
-        self._known_of(subject)
+        self._remembered.of(subject)
         return [] if self._store is None else self._store.runs(network, dataset, SPLIT, subject.fingerprint)
 
     def cancel(self, *, training: bool = True) -> None:
@@ -295,12 +297,14 @@ class Live:
 
     def _show(self, recipe: Recipe, progress: Progress) -> None:
         subject = self._subject(recipe, progress)
-        run = self._known_of(subject).get(recipe)
-        if run is not None and self.file_of(recipe) is not None:
+        known = self._remembered.of(subject)
+        if (run := known.get(recipe)) is not None:
             self._notify(reports.Decided(recipe, run.decisions, run.notes))
             self._notify(reports.Measured(recipe, run))
+            if self.file_of(recipe) is None:
+                self._make_again(run, subject, progress)
             return
-        if estimate := self._known_of(subject).estimate(recipe):
+        if estimate := known.estimate(recipe):
             self._notify(reports.Estimated(recipe, estimate))
         making = make(recipe, subject, progress=self._followed(recipe, progress.part(0.0, 0.6)))
         self._latest = recipe.key, making
@@ -308,13 +312,23 @@ class Live:
         self._sample(making, progress)
         self._finish(making, progress)
 
+    def _make_again(self, run: Run, subject: Subject, progress: Progress) -> None:
+        """The file of a run that was measured earlier, or by another page."""
+        making = make(run.recipe, subject, progress=self._followed(run.recipe, progress.part(0.0, 0.6)))
+        self._latest = run.recipe.key, making
+        _, data = written(making)
+        if len(data) == run.measurement.file_bytes:
+            self._files.put(run.recipe.key, data)
+        else:  # a training that rounded otherwise: the numbers on the page are to be those of the file
+            self._finish(making, progress)
+
     def _sample(self, making: Making, progress: Progress) -> None:
         """Accuracy on growing parts of the split, up to half of it or SAMPLED; the whole is measured on the file.
 
         The first sample does not wait for the file's size to be worked out where there is a guess of it.
         """
         batch = making.subject.dataset.split(SPLIT)
-        guess = self._known_of(making.subject).estimate(making.recipe)
+        guess = self._remembered.of(making.subject).estimate(making.recipe)
         size = 0 if guess is None else round(guess.file_bytes)
         most = min(len(batch.labels) // 2, SAMPLED)
         for i, sample in enumerate(anytime(making.model.network, batch, split=SPLIT, most=most, progress=progress)):
@@ -324,8 +338,8 @@ class Live:
 
     def _finish(self, making: Making, progress: Progress) -> Run:
         result = finish(making, split=SPLIT, store=self._store, progress=progress.part(0.7, 1.0))
-        self._known_of(making.subject).add(result.run)
-        self._keep_file(making.recipe, result.data)
+        self._remembered.of(making.subject).add(result.run)
+        self._files.put(making.recipe.key, result.data)
         self._notify(reports.Measured(making.recipe, result.run))
         return result.run
 
@@ -333,7 +347,7 @@ class Live:
         """The run, which is told, and whether it was known."""
         recipe = canonical(recipe)
         subject = self._subject(recipe, progress)
-        run = self._known_of(subject).get(recipe)
+        run = self._remembered.of(subject).get(recipe)
         if run is None:
             return self._finish(make(recipe, subject, progress=progress), progress), False
         self._notify(reports.Measured(recipe, run))
@@ -366,33 +380,9 @@ class Live:
     def _subject(self, recipe: Recipe, progress: Progress) -> Subject:
         return subject_named(recipe.network, recipe.dataset, progress)
 
-    def _known_of(self, subject: Subject) -> Known:
-        """The index of known runs, filled from the store the first time."""
-        key = subject.name, subject.dataset.name
-        with self._lock:
-            if self._weights.setdefault(key, subject.fingerprint) != subject.fingerprint:
-                self._weights[key] = subject.fingerprint  # other weights under the same name: nothing known counts
-                del self._known[key]
-                self._files.clear()
-                self._latest = None
-            if key not in self._known:
-                self._known[key] = Known()
-                if self._store is not None:
-                    for run in self._store.runs(*key, SPLIT, subject.fingerprint):
-                        self._known[key].add(run)
-            return self._known[key]
-
-    def _remember(self, key: tuple[str, str, Question], value: object) -> None:
-        self._answers[key] = value
-        self._answers.move_to_end(key)
-        while len(self._answers) > _ANSWERS:
-            self._answers.popitem(last=False)
-
-    def _keep_file(self, recipe: Recipe, data: bytes) -> None:
-        with self._lock:
-            self._files[recipe.key] = data
-            while len(self._files) > _FILES:
-                self._files.popitem(last=False)
+    def _forget(self) -> None:
+        self._files.clear()
+        self._latest = None
 
 
 def _over(course: KeptTraining, outcome: str, sentence: str = "") -> Training:

@@ -29,6 +29,14 @@ class Recalled(NamedTuple):
     remarks: tuple[str, ...]
 
 
+class Learnt(NamedTuple):
+    """Some of what was measured earlier, or by other pages."""
+
+    network: str
+    dataset: str
+    runs: tuple[Run, ...]
+
+
 class Decided(NamedTuple):
     """The network is compressed: why, per layer, and what did not happen as asked."""
 
@@ -129,6 +137,7 @@ class Failed(NamedTuple):
 Event = (
     Estimated
     | Recalled
+    | Learnt
     | Decided
     | Sampled
     | Measured

@@ -78,12 +78,7 @@ def make(recipe: Recipe, subject: Subject, *, progress: Progress) -> Making:
 
 def finish(making: Making, *, split: str, store: Store | None, progress: Progress) -> Result:
     """The measuring half: write, read back, measure what was read, keep."""
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        path = Path(folder) / "network.wbz"
-        save(path, making.model, **about(making.recipe, making.subject))
-        loaded, data = load(path), path.read_bytes()
-    assert_same(making.model, loaded)
-    _check_answer(making, loaded)
+    loaded, data = written(making)
     result = Run(
         recipe=making.recipe,
         measurement=measure_file(loaded, making.subject.dataset, split=split, progress=progress),
@@ -96,6 +91,17 @@ def finish(making: Making, *, split: str, store: Store | None, progress: Progres
     if store is not None:
         store.put(result, making.subject.fingerprint)
     return Result(result, data)
+
+
+def written(making: Making) -> tuple[Loaded, bytes]:
+    """The file as it was read back, and its bytes."""
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        path = Path(folder) / "network.wbz"
+        save(path, making.model, **about(making.recipe, making.subject))
+        loaded, data = load(path), path.read_bytes()
+    assert_same(making.model, loaded)
+    _check_answer(making, loaded)
+    return loaded, data
 
 
 def assert_same(model: Compressed, loaded: Loaded) -> None:

@@ -22,7 +22,8 @@ create table if not exists record (
     kind text not null, key text not null, fingerprint text not null,
     network text not null, dataset text not null, made real not null, body text not null,
     primary key (kind, key, fingerprint)
-) without rowid
+) without rowid;
+create index if not exists recent on record (kind, network, dataset, fingerprint, made)
 """
 _WAIT_S = 30.0
 
@@ -53,10 +54,13 @@ class Store:
         """Keep `run`; a run of the same recipe, split and fingerprint is replaced."""
         self._keep(f"run/{run.measurement.accuracy.split}", run.recipe, fingerprint, run)
 
-    def runs(self, network: str, dataset: str, split: str, fingerprint: str) -> list[Run]:
-        """Every run of this network on this data, oldest first."""
-        query = "select body from record where kind=? and network=? and dataset=? and fingerprint=? order by made, key"
-        rows = self._do(query, (f"run/{split}", network, dataset, fingerprint))
+    def runs(self, network: str, dataset: str, split: str, fingerprint: str, *, since: float = 0.0) -> list[Run]:
+        """Every run of this network on this data that was kept since then (seconds of `time.time()`), oldest first."""
+        query = (
+            "select body from record where kind=? and network=? and dataset=? and fingerprint=? and made>=? "
+            "order by made, key"
+        )
+        rows = self._do(query, (f"run/{split}", network, dataset, fingerprint, since))
         return [from_json(body, Run) for (body,) in rows]
 
     def found(self, key: str, split: str) -> list[Run]:
@@ -102,7 +106,7 @@ class Store:
 
     def _begin(self) -> None:
         try:
-            self._do(_SCHEMA)
+            self._make_tables()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise OSError(str(error)) from None
@@ -112,7 +116,11 @@ class Store:
             for leftover in ("-wal", "-shm"):
                 self.path.with_name(self.path.name + leftover).unlink(missing_ok=True)
             self.notice = f"The store was damaged; it was set aside as {aside.name} and a new one begun."
-            self._do(_SCHEMA)
+            self._make_tables()
+
+    def _make_tables(self) -> None:
+        for statement in _SCHEMA.split(";"):
+            self._do(statement)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

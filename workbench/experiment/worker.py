@@ -55,6 +55,11 @@ class Worker:
         with self._changed:
             return self._running is not None or bool(self._waiting)
 
+    def holds(self, lane: str) -> bool:
+        """Whether a job of this lane runs or waits."""
+        with self._changed:
+            return lane in self._waiting or (self._running is not None and self._running.lane == lane)
+
     def submit(self, lane: str, job: Job, *, rank: int = 1) -> None:
         """Queue `job`; returns at once."""
         with self._changed:

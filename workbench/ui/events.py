@@ -42,6 +42,8 @@ class Events:
             ):
                 state.remarks = tuple(map(state.choices.told, remarks))
                 state.learn(runs)
+            case reports.Learnt(network, dataset, runs) if (network, dataset) == (state.network, state.dataset):
+                state.learn(runs)
             case reports.Measured(recipe, run):
                 self._measured(recipe, run)
             case reports.Decided(recipe, decisions, notes) if self._wanted(recipe):
