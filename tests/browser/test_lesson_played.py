@@ -14,7 +14,7 @@ from workbench.data import load_dataset
 from workbench.export import recipe_in
 from workbench.measure.accuracy import accuracy
 from workbench.networks.artifact import unpack_model
-from workbench.ui.link import Link, encoded
+from workbench.ui.link import Link, decoded, encoded
 from workbench.ui.snapshot import Snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -73,6 +73,16 @@ def ratio_is(visit, value: str) -> None:
     visit.expect(visit.field("pruning ratio")).to_have_value(value, timeout=PATIENCE_MS)
     visit.ready()
     visit.page.locator(".wb-tile.wb-measured").first.wait_for()
+
+
+def address_says(visit, ratio: float) -> None:
+    for _ in range(100):
+        link = decoded(visit.page.evaluate("() => new URLSearchParams(location.search).get('s')"))
+        said = link.snapshot.recipe.steps[0].knobs["pruning_ratio"]
+        if said == ratio:
+            return
+        visit.page.wait_for_timeout(200)
+    raise AssertionError(f"The address still says {said}.\n{visit.condition()}")
 
 
 def test_the_link_opens_the_lesson_and_the_page_says_so(visit):
@@ -205,8 +215,9 @@ def test_the_file_goes_to_the_contest_and_scores_what_the_page_reports(visit, fi
 
 def test_reloading_the_page_keeps_choice_and_lesson(visit):
     page = visit.page
-    page.wait_for_timeout(1500)  # until the address says what was chosen last
+    address_says(visit, 0.6)
     page.reload(timeout=PATIENCE_MS)
+    address_says(visit, 0.6)
     visit.measured()
     ratio_is(visit, "0.6")
     assert inert(page.get_by_label("2. Network"))
