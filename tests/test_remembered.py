@@ -157,5 +157,6 @@ def test_the_newest_are_kept():
     for i, key in enumerate("abac"):
         kept.put(key, i)
     assert (kept.get("a"), kept.get("b"), kept.get("c")) == (2, None, 3)
+    assert len(kept) == 2
     kept.clear()
-    assert kept.get("a") is None
+    assert len(kept) == 0 and kept.get("a") is None

@@ -177,9 +177,9 @@ def test_the_worker_keeps_no_copy():
             done.set()
 
     live = Live(notify)
-    live._files[canonical(RECIPE).key] = measured().data
+    live._files.put(canonical(RECIPE).key, measured().data)
     live.ask(RECIPE, FileQuestion("safetensors", measured().run))
     assert live.wait(30) and done.wait(5)
     assert any(isinstance(event, Answered) and event.answer.final for event in answered)
-    assert not live._answers
+    assert len(live._answers) == 0
     live.close()
