@@ -135,6 +135,15 @@ def test_with_other_weights_nothing_known_counts(subject, store, monkeypatch):
     assert known.estimate(kept.recipe) is None
 
 
+def test_names_that_mean_something_else_are_not_guessed_about(subject, store, monkeypatch):
+    known = Remembered(store, lambda: None)
+    kept = run(recipe("quant.kmeans_share:bits=2"), split="validation", store=store, subject=subject).run
+    known.of(subject)
+    assert known.estimate(kept.recipe) is not None and known.at_once(NETWORK, DATA).get(kept.recipe) == kept
+    monkeypatch.setattr("workbench.experiment.subject.weights_stamp", lambda *_names: "other weights")
+    assert known.estimate(kept.recipe) is None and known.at_once(NETWORK, DATA).get(kept.recipe) is None
+
+
 def test_nobody_waits_for_who_reads(store, subject):
     known = Remembered(store, lambda: None)
     known.of(subject)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..core.errors import WorkbenchError
 from ..core.recipe import Recipe
 from ..core.records import Estimate
 from .estimate import Known
 from .questions import SPLIT
 from .store import Store
-from .subject import Subject
+from .subject import Subject, stamp_of
 
 _LATE_S = 2.0
 """So much later than it says a run may have come into the store."""
@@ -20,9 +22,11 @@ _LATE_S = 2.0
 
 @dataclass
 class _Pair:
-    """What is known of one network on its data. read: up to when the store was."""
+    """What is known of one network on its data. stamp: while it is the same, so is the fingerprint. read: up to when
+    the store was."""
 
     fingerprint: str
+    stamp: tuple[object, ...] = ()
     known: Known = field(default_factory=Known)
     read: float = 0.0
 
@@ -48,18 +52,19 @@ class Remembered:
                 self._forget()
             if pair is None:
                 pair = self._pairs[key] = _Pair(subject.fingerprint)
+            pair.stamp = stamp_of(*key)
             self._catch_up(key, pair)
             return pair.known
 
     def estimate(self, recipe: Recipe) -> Estimate | None:
         """A guess at once; the store is looked into only where there would be none."""
-        pair = self._pairs.get((recipe.network, recipe.dataset))
+        pair = self._current(recipe.network, recipe.dataset)
         guess = None if pair is None else pair.known.estimate(recipe)
         return guess or self.at_once(recipe.network, recipe.dataset).estimate(recipe)
 
     def at_once(self, network: str, dataset: str) -> Known:
         """All that is known without waiting; nothing before anybody has asked `of` this network on these data."""
-        pair = self._pairs.get((network, dataset))
+        pair = self._current(network, dataset)
         if pair is None:
             return Known()
         if self._lock.acquire(blocking=False):  # else somebody reads already
@@ -68,6 +73,13 @@ class Remembered:
             finally:
                 self._lock.release()
         return pair.known
+
+    def _current(self, network: str, dataset: str) -> _Pair | None:
+        """What is known under these names, unless they mean something else by now."""
+        pair = self._pairs.get((network, dataset))
+        with suppress(WorkbenchError):
+            return pair if pair is not None and pair.stamp == stamp_of(network, dataset) else None
+        return None
 
     def _catch_up(self, key: tuple[str, str], pair: _Pair) -> None:
         if self._store is None:
